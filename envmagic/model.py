@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NewType, Protocol
 
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from threading import Event
 
+VERSION = "0.1.0"
 SCHEMA = 1
 """The version of the wire form (`--json`, the sidebar, a subprocess)."""
 
@@ -74,6 +77,12 @@ class ParityError(EnvmagicError):
     exit_code = 1
 
 
+class Cancelled(EnvmagicError):
+    """The user stopped the work before anything was changed."""
+
+    exit_code = 130
+
+
 class SourceKind(str, Enum):
     """Where a distribution comes from (PEP 610)."""
 
@@ -121,6 +130,8 @@ class Distribution:
     """What installed it, as `INSTALLER` says (PEP 376); empty where it is not said."""
     local: bool = True
     """Whether it lies in this environment, so that pip would change it here."""
+    ahead: bool = False
+    """Whether it lies outside, on `sys.path` before all that pip can change."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +140,8 @@ class Platform:
 
     python: str
     implementation: str
-    markers: Mapping[str, str]
-    """The environment of PEP 508 markers."""
+    markers: tuple[tuple[str, str], ...]
+    """The environment of PEP 508 markers, as pairs."""
     executable: str
     prefix: str
     virtual: bool
@@ -141,8 +152,6 @@ class Platform:
     """The path of the `EXTERNALLY-MANAGED` file (PEP 668), if there is one."""
     conda: bool = False
     writable: bool = True
-    pip: bool = True
-    """Whether pip can be run by this interpreter."""
     tag: str = ""
     """The platform in a word or two, for a person: `linux-x86_64`."""
 
@@ -178,7 +187,7 @@ class FindingKind(str, Enum):
     BUILD = "build"
     UNLOCKED = "unlocked"
     ORIGIN = "origin"
-    NOT_LOCKED = "not-locked"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +198,7 @@ class Finding:
     name: str
     text: str
     """The finding as one sentence."""
+    hint: str = ""
     requirement: str = ""
     found: str = ""
     severity: Severity = Severity.WARNING
@@ -399,7 +409,7 @@ class Report:
     restart: Restart = field(default_factory=Restart)
     kernel: bool = False
     """Whether this is the environment of a running kernel."""
-    loaded: Mapping[str, str] = field(default_factory=dict)
+    loaded: Mapping[Name, str] = field(default_factory=dict)
     """Names of the changes that are loaded in this kernel, with the loaded version."""
     prepared: bool = False
     """Whether all metadata of what would be installed was known."""
@@ -427,6 +437,49 @@ class Outcome:
     """Why it failed, a sentence each."""
     log: str = ""
     """The path of the engine's output, where it was kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """What an interpreter is run with."""
+
+    arguments: tuple[str, ...]
+    offline: bool = False
+    """Whether pip's own configuration, and the credentials in it, are kept away."""
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+class Node(Protocol):
+    """Something with an interpreter that can be looked at and can run a command."""
+
+    @property
+    def kernel(self) -> bool:
+        """Whether a kernel is running in it, whose modules may become stale."""
+
+    def snapshot(self) -> Snapshot:
+        """Return what its interpreter would import now."""
+
+    def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
+        """Return the version in memory of each of these that it has loaded."""
+
+    def remember(self, loaded: Mapping[Name, str]) -> None:
+        """Take note that these versions are in memory, and about to change on the disk."""
+
+    def stale(self, installed: Mapping[Name, Distribution]) -> tuple[str, ...]:
+        """Return a reason for a restart for each version in memory that is gone from the disk."""
+
+    def accelerator(self, timeout: float | None = 0.0) -> Accelerator | None:
+        """Return what the driver says; None: it has not answered within `timeout` seconds."""
+
+    def run(
+        self,
+        command: Command,
+        *,
+        log: Path,
+        tick: Callable[[], None] = ...,
+        cancel: Event | None = None,
+    ) -> int:
+        """Run the interpreter to its end, and return the exit code."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,213 @@
+"""A plan as the commands that carry it out: pip fetches, pip-sync acts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from envmagic.model import Command, Kind, SourceKind
+from envmagic.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from envmagic.model import Change, Distribution, Name, Pin, Plan, Snapshot
+    from envmagic.stage import StagedWheel
+
+_ABSENT = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)")
+_VARIABLES = {
+    "-i": "PIP_INDEX_URL",
+    "--index-url": "PIP_INDEX_URL",
+    "--extra-index-url": "PIP_EXTRA_INDEX_URL",
+    "-f": "PIP_FIND_LINKS",
+    "--find-links": "PIP_FIND_LINKS",
+    "--no-index": "PIP_NO_INDEX",
+    "--trusted-host": "PIP_TRUSTED_HOST",
+}
+_FIXED = re.compile(r"--(?:no-)?require-hashes\b|-r\b|-c\b")
+
+
+def fetch_text(changes: Iterable[Change], options: Sequence[str]) -> str:
+    """Return the requirements file that gets what some changes need.
+
+    Options stand in the file, not on the command line, where every user of the machine
+    could read their credentials.
+    """
+    lines = [option for option in options if not _FIXED.match(option)]
+    return "\n".join([*lines, *(_fetch_line(c.pin) for c in changes if c.pin), ""])
+
+
+def _fetch_line(pin: Pin) -> str:
+    line = f"{pin.name} @ {pin.url}" if pin.url else f"{pin.name}{pin.specifier}"
+    return " ".join([line, *(f"--hash={entry}" for entry in pin.hashes)])
+
+
+def fetch_command(requirements: Path, wheels: Path, *, build: bool) -> Command:
+    """Return the command that fetches wheels, or with `build` makes them from source."""
+    only = [] if build else ["--only-binary=:all:"]
+    return Command(
+        arguments=(
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "--progress-bar=off",
+            *only,
+            f"--wheel-dir={wheels}",
+            f"--requirement={requirements}",
+        )
+    )
+
+
+def editable_command(pin: Pin, wheels: Path) -> Command:
+    """Return the command that builds the editable wheel of a source tree."""
+    source = pin.source.url.removeprefix("file://")
+    return Command(arguments=("-m", "envmagic.editable", source, str(wheels)))
+
+
+def is_source(pin: Pin, options: Sequence[str] = ()) -> bool:
+    """Whether a pin can only be had by building it, as far as its own line tells."""
+    if pin.source.kind in {SourceKind.VCS, SourceKind.DIRECTORY}:
+        return True
+    if pin.source.kind is SourceKind.ARCHIVE:
+        return not pin.url.partition("#")[0].endswith(".whl")
+    refused = [o.partition("--no-binary")[2].strip(" =") for o in options if "--no-binary" in o]
+    names = {name.strip() for entry in refused for name in entry.split(",")}
+    return bool({":all:", pin.name} & names)
+
+
+def versions_command(name: str, options: Iterable[str]) -> Command:
+    """Return the command that lists all versions of a project, sources included.
+
+    It takes no requirements file, so the places to look in go by the environment: the
+    command line, which every user of the machine can read, is not for credentials.
+    """
+    return Command(
+        arguments=("-m", "pip", "index", "versions", "--pre", name),
+        environment=tuple(_as_environment(options).items()),
+    )
+
+
+def _as_environment(options: Iterable[str]) -> dict[str, str]:
+    """Return the option lines of a lock as pip's environment variables."""
+    environment: dict[str, str] = {}
+    for option in options:
+        name, _, value = option.replace("=", " ", 1).partition(" ")
+        variable = _VARIABLES.get(name)
+        if variable == "PIP_INDEX_URL":
+            environment[variable] = value.strip()
+        elif variable:
+            environment[variable] = f"{environment.get(variable, '')} {value.strip() or 1}".strip()
+    return environment
+
+
+def versions_in(said: str) -> list[str]:
+    """Return the versions that `pip index versions` listed, the newest first."""
+    match = re.search(r"^Available versions: (.*)$", said, re.MULTILINE)
+    return [version.strip() for version in match[1].split(",")] if match else []
+
+
+def absent_name(log: str) -> str:
+    """Return the project that pip found no wheel of; empty: the failure is another."""
+    match = _ABSENT.search(log)
+    return match[1] if match else ""
+
+
+def last_words(log: str, lines: int = 6) -> str:
+    """Return what a command complained of, without secrets."""
+    said = [line.rstrip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in said if line.lstrip().startswith(("ERROR", "error", "×"))]
+    return redact("\n".join((errors or said)[-lines:]))
+
+
+def effective_lock(plan: Plan, snapshot: Snapshot, staged: Mapping[Name, StagedWheel]) -> str:
+    """Return the one file from which pip-sync can only do what the plan says.
+
+    Everything of this environment that stays is pinned to what is installed, so that it
+    is not removed; what lies outside is not seen by pip-sync, and not named.
+    What goes in is pinned to its staged wheel. What pip-sync would think is there already
+    (a reinstall), and what did not come from an index, is named by the wheel's path: a
+    direct URL without a hash never equals what is installed (`diff_key_from_ireq` in
+    pip-tools' sync.py).
+    """
+    lines: dict[Name, str] = {}
+    for name, found in snapshot.by_name().items():
+        if found[0].local:
+            lines[name] = _line_that_keeps(found[0])
+    for change in plan.actions:
+        if change.kind is Kind.REMOVE:
+            del lines[change.name]
+        else:
+            lines[change.name] = _line_that_installs(change, staged[change.name])
+    return "\n".join([*(lines[name] for name in sorted(lines)), ""])
+
+
+def _line_that_keeps(distribution: Distribution) -> str:
+    """Return the line that pip-sync takes for this very distribution (`diff_key_from_req`)."""
+    source = distribution.source
+    if source.kind is SourceKind.ARCHIVE and source.hashes:
+        digest = source.hashes[0].replace(":", "=", 1)
+        folder = f"&subdirectory={source.subdirectory}" if source.subdirectory else ""
+        return f"{distribution.name} @ {source.url}#{digest}{folder}"
+    sign = "==" if isinstance(distribution.version, Version) else "==="
+    return f"{distribution.name}{sign}{distribution.version}"
+
+
+def _line_that_installs(change: Change, wheel: StagedWheel) -> str:
+    if goes_in_by_path(change):
+        return f"{change.name} @ {wheel.path.as_uri()}"
+    return f"{change.name}==={wheel.distribution.version}"
+
+
+def goes_in_by_path(change: Change) -> bool:
+    """Whether a change's wheel is named by its path, so that its origin is set afterwards."""
+    pin = change.pin
+    return change.kind is Kind.REINSTALL or (
+        pin is not None and pin.source.kind is not SourceKind.INDEX
+    )
+
+
+def sync_commands(plan: Plan, snapshot: Snapshot, lock: Path, wheels: Path) -> list[Command]:
+    """Return the commands that carry out a plan, from staged wheels and without a network.
+
+    pip-sync removes one copy of a name; the others of a doubled one go before it.
+    `--force-reinstall` is for what pip-sync has already decided to install: alone it would
+    pass over a wheel of a version that is there.
+    """
+    by_name = snapshot.by_name()
+    doubled = [c.name for c in plan.actions for copy in by_name.get(c.name, ())[1:] if copy.local]
+    uninstall = [
+        Command(arguments=("-m", "pip", "uninstall", "--yes", name), offline=True)
+        for name in doubled
+    ]
+    pip_arguments = [
+        "--no-deps",
+        "--no-index",
+        "--force-reinstall",
+        "--no-compile",
+        "--progress-bar=off",
+        f"--find-links={wheels}",
+    ]
+    sync = Command(
+        arguments=(
+            "-m",
+            "piptools",
+            "sync",
+            "--no-config",
+            "--no-index",
+            f"--find-links={wheels}",
+            f"--pip-args={shlex.join(pip_arguments)}",
+            str(lock),
+        ),
+        offline=True,
+    )
+    return [*uninstall, sync]
+
+
+def named_indexes(options: Iterable[str]) -> list[str]:
+    """Return the options that name a place to fetch from, without secrets."""
+    return [redact(option) for option in options if option.startswith(tuple(_VARIABLES))]

@@ -1,0 +1,276 @@
+"""`%envsync` and `%envfreeze`: parse, call one function of the story, show."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.display import DisplayHandle
+
+from envmagic.freeze import freeze
+from envmagic.lockfile import write_lock
+from envmagic.model import Outcome, ParityError, PolicyError, Report
+from envmagic.node import LocalNode
+from envmagic.options import (
+    Parser,
+    add_diff_options,
+    add_dry_run,
+    add_freeze_options,
+    add_sync_options,
+    make_request,
+)
+from envmagic.restart import FrontEnd, find_front_end, restart_html
+from envmagic.stage import Stage
+from envmagic.sync import Face, failed, preview, preview_online, refuse, synchronize
+from envmagic.table import render_html, render_outcome_html, render_progress_html
+from envmagic.view import headline, render_json, render_outcome, render_text
+
+if TYPE_CHECKING:
+    import argparse
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from envmagic.model import Progress
+    from envmagic.sync import Request
+
+_GPU_WAIT = 2.0
+_REDRAW = 0.2
+
+
+def _envsync_parser() -> Parser:
+    parser = Parser(prog="%envsync", description=EnvMagics.envsync.__doc__, add_help=False)
+    add_diff_options(parser)
+    add_dry_run(parser)
+    add_sync_options(parser)
+    return parser
+
+
+def _envfreeze_parser() -> Parser:
+    parser = Parser(prog="%envfreeze", description=EnvMagics.envfreeze.__doc__, add_help=False)
+    add_freeze_options(parser)
+    return parser
+
+
+@magics_class
+class EnvMagics(Magics):
+    """The magics of one shell; they remember its lock and what it has loaded."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._node = LocalNode(kernel=hasattr(shell, "kernel"))
+        self._last_lock = ""
+
+    @line_magic
+    def envsync(self, line: str) -> Report | Outcome | None:
+        """Compare this kernel with a lock file, show what differs, and make it equal."""
+        arguments = _parse(_envsync_parser(), line)
+        if arguments is None:
+            return None
+        self._node.look_for_gpus()
+        request = make_request(arguments, self._node.platform(), default=self._last_lock)
+        self._last_lock = request.lock.path
+        if arguments.dry_run or arguments.check:
+            return self._answer(self._compare(request, arguments))
+        if arguments.json and not arguments.yes:
+            raise PolicyError("with `--json` there is nobody to ask", "add `--yes`, or `--dry-run`")
+        if arguments.yes:
+            return self._answer(self._apply(request, arguments))
+        return self._answer(self._offer(request))
+
+    @line_magic
+    def envfreeze(self, line: str) -> None:
+        """Write this kernel's installed set as a lock file, or print it."""
+        arguments = _parse(_envfreeze_parser(), line)
+        if arguments is None:
+            return
+        self._node.look_for_gpus()
+        snapshot = self._node.snapshot()
+        text = freeze(snapshot, self._node.accelerator(_GPU_WAIT))
+        if arguments.file is None:
+            print(text, end="")
+            return
+        written = write_lock(arguments.file, text, force=arguments.force)
+        count = sum(not line.startswith("#") for line in text.splitlines() if line)
+        print(f"`{arguments.file}`: {count} pins" + ("" if written else ", as it was"))
+
+    def _compare(self, request: Request, arguments: argparse.Namespace) -> Report:
+        report = self._with_gpus(self._preview(request, online=arguments.online))
+        if arguments.json:
+            print(render_json(report, every=arguments.all))
+        else:
+            self._show(report)
+        if arguments.check and not report.plan.parity:
+            raise ParityError(headline(report), "`%envsync` without `--check` makes it equal")
+        return report
+
+    def _preview(self, request: Request, *, online: bool) -> Report:
+        if not online:
+            return preview(request, self._node)
+        with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
+            face = Face(agree=lambda _: False)
+            return preview_online(request, self._node, Stage(Path(folder, "stage")), face)
+
+    def _apply(self, request: Request, arguments: argparse.Namespace) -> Outcome:
+        """Sync without asking; the cell waits for it."""
+        bar = self._bar()
+
+        def agree(report: Report) -> bool:
+            if not arguments.json:
+                self._show(self._with_gpus(report))
+            return True
+
+        face = Face(agree=agree, tell=(lambda _: None) if arguments.json else bar.tell)
+        outcome = synchronize(request, self._node, face)
+        if arguments.json:
+            report = self._with_gpus(outcome.after or outcome.before)
+            print(render_json(report, every=arguments.all, outcome=outcome))
+        else:
+            html = render_outcome_html(outcome, restart_html(self._front_end()))
+            bar.end(html, render_outcome(outcome))
+        if (error := failed(outcome)) is not None:
+            raise error
+        return outcome
+
+    def _offer(self, request: Request) -> Report | Outcome:
+        """Show what would happen, and the way to let it happen that this front end has."""
+        front_end = self._front_end()
+        if front_end is FrontEnd.TERMINAL:
+            return self._ask(request)
+        report = self._with_gpus(preview(request, self._node))
+        table = self._show(report)
+        if not report.plan.actions:
+            return report
+        if front_end is FrontEnd.HEADLESS:
+            raise PolicyError(
+                "nobody can be asked here; nothing was changed", "add `--yes` to apply it"
+            )
+        refuse(report)
+        self._show_controls(request, report, table)
+        return report
+
+    def _ask(self, request: Request) -> Outcome:
+        """Sync in a terminal, with a question first."""
+        bar = self._bar()
+
+        def agree(report: Report) -> bool:
+            print(render_text(self._with_gpus(report)))
+            return input("\nApply? [y/N] ").strip().lower() in {"y", "yes"}
+
+        outcome = synchronize(request, self._node, Face(agree=agree, tell=bar.tell))
+        bar.end("", render_outcome(outcome))
+        if (error := failed(outcome)) is not None:
+            raise error
+        return outcome
+
+    def _show_controls(self, request: Request, report: Report, table: _Spot) -> None:
+        from envmagic.widget import SyncControls  # noqa: PLC0415 (ipywidgets: 60 ms)
+
+        spot = _Spot()
+        controls = SyncControls(
+            request,
+            self._node,
+            report,
+            show_table=table.show,
+            replace_controls=spot.show,
+            restart_button=restart_html(self._front_end()),
+        )
+        spot.show_widget(controls.widget)
+
+    def _show(self, report: Report) -> _Spot:
+        spot = _Spot()
+        if self._front_end() is FrontEnd.TERMINAL:
+            print(render_text(report))
+        else:
+            spot.show(render_html(report), render_text(report))
+        return spot
+
+    def _bar(self) -> _Bar:
+        return _Bar(redraws=self._front_end() is not FrontEnd.TERMINAL)
+
+    def _with_gpus(self, report: Report) -> Report:
+        return replace(report, accelerator=self._node.accelerator(_GPU_WAIT))
+
+    def _front_end(self) -> FrontEnd:
+        kernel = getattr(self.shell, "kernel", None)
+        return find_front_end(
+            kernel=kernel is not None,
+            can_ask=bool(getattr(kernel, "_allow_stdin", False)),
+            names=self._names(),
+        )
+
+    def _names(self) -> dict[str, Any]:
+        return self.shell.user_ns if self.shell is not None else {}
+
+    def _answer(self, value: Report | Outcome) -> Report | Outcome | None:
+        """Return the value only to an assignment: as a cell's last line it is shown already."""
+        cell = str((self._names().get("_ih") or [""])[-1])
+        try:
+            last = ast.parse(cell).body[-1:]
+        except SyntaxError:
+            return value
+        return None if last and isinstance(last[0], ast.Expr) else value
+
+
+def _parse(parser: Parser, line: str) -> argparse.Namespace | None:
+    """Return the options of a line; None: help was asked for, and is printed."""
+    words = shlex.split(line, comments=False)
+    if {"-h", "--help"} & set(words):
+        parser.print_help()
+        return None
+    return parser.parse_args(words)
+
+
+def _bundle(html: str, text: str) -> dict[str, str]:
+    return {"text/html": html, "text/plain": text}
+
+
+class _Spot:
+    """A display of its own, whose content can be replaced; the first content makes it."""
+
+    def __init__(self) -> None:
+        self._handle: DisplayHandle | None = None
+
+    def show(self, html: str, text: str) -> None:
+        if self._handle is None:
+            self._handle = DisplayHandle()
+            self._handle.display(_bundle(html, text), raw=True)
+        else:
+            self._handle.update(_bundle(html, text), raw=True)
+
+    def show_widget(self, widget: object) -> None:
+        self._handle = DisplayHandle()
+        self._handle.display(widget)
+
+
+class _Bar:
+    """Progress for a cell that waits: redrawn in a notebook, a line a phase elsewhere."""
+
+    def __init__(self, *, redraws: bool) -> None:
+        self._redraws = redraws
+        self._spot = _Spot()
+        self._drawn = 0.0
+        self._phase = ""
+
+    def tell(self, progress: Progress) -> None:
+        if not self._redraws:
+            if progress.phase != self._phase:
+                print(f"{progress.phase} ...")
+            self._phase = progress.phase
+            return
+        now = time.monotonic()
+        if now - self._drawn >= _REDRAW or progress.phase != self._phase:
+            self._spot.show(render_progress_html(progress), f"{progress.phase} ...")
+            self._drawn, self._phase = now, progress.phase
+
+    def end(self, html: str, text: str) -> None:
+        """Put the result in the place of the bar."""
+        if self._redraws:
+            self._spot.show(html, text)
+        else:
+            print(text)

@@ -1,0 +1,161 @@
+"""This kernel's interpreter: look at it, run in it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from envmagic.gpu import AcceleratorProbe
+from envmagic.model import Cancelled
+from envmagic.probe import loaded_distributions, look_at_platform, take_snapshot
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from envmagic.model import Accelerator, Command, Distribution, Name, Platform, Snapshot
+
+_TICK = 0.1
+_GRACE = 3.0
+
+
+@dataclass
+class LocalNode:
+    """The interpreter that this code runs in, and whether a kernel is running in it."""
+
+    kernel: bool = False
+    _remembered: dict[Name, str] = field(default_factory=dict, repr=False)
+    _accelerator: AcceleratorProbe = field(
+        default_factory=lambda: AcceleratorProbe(sys.executable), repr=False
+    )
+
+    def platform(self) -> Platform:
+        """Return this interpreter, and what may be done to it."""
+        return look_at_platform()
+
+    def snapshot(self) -> Snapshot:
+        """Return what this interpreter would import now."""
+        return take_snapshot()
+
+    def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
+        """Return the version in memory of each of these that this kernel has loaded."""
+        if not self.kernel:
+            return {}
+        versions = {d.name: str(d.version) for d in distributions}
+        loaded = loaded_distributions(distributions)
+        return {name: self._remembered.get(name, versions[name]) for name in loaded}
+
+    def remember(self, loaded: Mapping[Name, str]) -> None:
+        """Take note that these versions are in memory, and about to change on the disk."""
+        for name, version in loaded.items():
+            self._remembered.setdefault(name, version)
+
+    def stale(self, installed: Mapping[Name, Distribution]) -> tuple[str, ...]:
+        """Return a reason for a restart for each version in memory that is gone from the disk.
+
+        Also lets this process see modules that were installed after it started.
+        """
+        importlib.invalidate_caches()
+        reasons = []
+        for name, version in sorted(self._remembered.items()):
+            found = installed.get(name)
+            if found is None:
+                reasons.append(f"`{name}` {version} is loaded, and no longer on disk")
+            elif str(found.version) != version:
+                reasons.append(f"`{name}` {version} is loaded, {found.version} is on disk")
+        return tuple(reasons)
+
+    def look_for_gpus(self) -> None:
+        """Begin to ask the driver, beside everything else."""
+        self._accelerator.start()
+
+    def accelerator(self, timeout: float | None = 0.0) -> Accelerator | None:
+        """Return what the driver said; None: it has not answered within `timeout` seconds."""
+        return self._accelerator.result(timeout)
+
+    def run(
+        self,
+        command: Command,
+        *,
+        log: Path,
+        tick: Callable[[], None] = lambda: None,
+        cancel: threading.Event | None = None,
+    ) -> int:
+        """Run this interpreter to its end, and return the exit code.
+
+        It runs in a process session of its own, so that a kernel interrupt does not
+        reach it, in the log's folder, with its output in the log. `tick` is called
+        about ten times a second. With `cancel`, setting it or a KeyboardInterrupt ends
+        the process and all its children and raises `Cancelled`; without, nothing stops it.
+        """
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, *command.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=log.parent,
+                env=_environment(command),
+                start_new_session=True,
+            )
+        if cancel is None:
+            return _wait_to_the_end(process, tick)
+        try:
+            while process.poll() is None and not cancel.wait(_TICK):
+                tick()
+        except KeyboardInterrupt:
+            cancel.set()
+        finally:
+            if process.returncode is None:
+                _end(process)
+        if cancel.is_set():
+            raise Cancelled("cancelled; nothing was changed")
+        return process.returncode
+
+
+def _wait_to_the_end(process: subprocess.Popen[bytes], tick: Callable[[], None]) -> int:
+    """Wait for a process that must not be left half-way, whatever key is pressed."""
+    while True:
+        try:
+            return process.wait(_TICK)
+        except subprocess.TimeoutExpired:
+            tick()
+        except KeyboardInterrupt:
+            continue
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for kill in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, kill)
+            process.wait(_GRACE)
+        except ProcessLookupError:
+            process.wait()
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        else:
+            return
+
+
+def _environment(command: Command) -> dict[str, str]:
+    environment = dict(os.environ)
+    if command.offline:
+        # PYTHONPATH shows pip distributions that are not this environment's to change.
+        ours = (k for k in environment if not k.startswith("PIP_") and k != "PYTHONPATH")
+        environment = {k: environment[k] for k in ours}
+        environment["PIP_CONFIG_FILE"] = os.devnull
+    return {
+        **environment,
+        **dict(command.environment),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,116 @@
+"""The options that the magics and the terminal share, and what they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from envmagic.lockfile import find_lock, read_lock
+from envmagic.model import EnvmagicError, Policy
+from envmagic.sync import Request
+
+if TYPE_CHECKING:
+    from envmagic.model import Platform
+
+_PLACES = ("--index-url", "--extra-index-url", "--find-links")
+
+
+class UsageError(EnvmagicError):
+    """The command itself is wrong."""
+
+    exit_code = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises instead of ending the process, which is a kernel."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{self.prog}: {message}", f"`{self.prog} --help` shows the options")
+
+
+def add_diff_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a comparison needs."""
+    parser.add_argument(
+        "lock",
+        nargs="?",
+        help="lock file in the requirements format; left out: the one that lies here",
+    )
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="fetch what would be installed, to know what it requires in its turn; "
+        "with --dry-run, into a temporary folder",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="fail where the environment is not equal to the lock"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, no more")
+    parser.add_argument("--all", action="store_true", help="with --json: list equal names too")
+    parser.add_argument(
+        "--keep",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help="never remove these (can be given again)",
+    )
+    parser.add_argument(
+        "--keep-extraneous", action="store_true", help="install and change, but remove nothing"
+    )
+    parser.add_argument(
+        "--exact", action="store_true", help="refuse a lock that leaves out what it requires"
+    )
+    parser.add_argument(
+        "--strict-labels", action="store_true", help="`2.4.0` is not `2.4.0+cpu`: reinstall"
+    )
+    parser.add_argument("--allow-ranges", action="store_true", help="accept lines like `numpy>=1`")
+    for option in _PLACES:
+        parser.add_argument(option, metavar="URL", action="append", default=[], help="as in pip")
+    parser.add_argument("--no-index", action="store_true", help="as in pip")
+
+
+def add_sync_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a sync needs beyond a comparison."""
+    parser.add_argument("-y", "--yes", action="store_true", help="apply without asking")
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Add the option of a sync that makes it a comparison."""
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="show what would change, and touch nothing"
+    )
+
+
+def add_freeze_options(parser: argparse.ArgumentParser) -> None:
+    """Add what writing a lock needs."""
+    parser.add_argument("file", nargs="?", help="where to write it; left out: print it")
+    parser.add_argument(
+        "--force", action="store_true", help="write over a file that is there and differs"
+    )
+
+
+def make_request(
+    arguments: argparse.Namespace, platform: Platform, *, default: str = ""
+) -> Request:
+    """Read the lock that the arguments name, or `default`, or the one in this folder.
+
+    Raises LockError for a lock that cannot be used.
+    """
+    path = arguments.lock or default or find_lock(Path.cwd())
+    lock = read_lock(path, platform, allow_ranges=arguments.allow_ranges)
+    places = [
+        f"{option} {url}"
+        for option in _PLACES
+        for url in getattr(arguments, option[2:].replace("-", "_"))
+    ]
+    return Request(
+        lock=lock,
+        policy=Policy(
+            remove_extraneous=not arguments.keep_extraneous,
+            keep=tuple(arguments.keep),
+            strict_labels=arguments.strict_labels,
+            exact=arguments.exact,
+        ),
+        options=(*places, *(["--no-index"] if arguments.no_index else [])),
+    )

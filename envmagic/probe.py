@@ -1,0 +1,364 @@
+"""A picture of an interpreter's installed set.
+
+Reads the metadata folders on `sys.path` as `importlib.metadata` does, but only the
+header lines that are needed: for 260 distributions in 5 ms instead of 240.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import re
+import site
+import sys
+import sysconfig
+import time
+from importlib.metadata import PathDistribution
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envmagic.model import (
+    INDEX,
+    Distribution,
+    Finding,
+    FindingKind,
+    Platform,
+    Snapshot,
+    Source,
+    SourceKind,
+    canonical_name,
+    read_version,
+)
+from envmagic.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from envmagic.model import Name
+
+_CHUNK = 16 * 1024
+_FIELD = re.compile(r"^(Name|Version|Requires-Dist|Provides-Extra): *(.*?) *$", re.MULTILINE)
+
+
+def take_snapshot() -> Snapshot:
+    """Return what this interpreter would import now, as its own `sys.path` says.
+
+    Nothing is imported, run or written. A folder that cannot be read as a distribution
+    becomes a finding, never an error.
+    """
+    where = look_at_platform()
+    reader = _Reader(where)
+    distributions = tuple(reader.read_all(sys.path))
+    return Snapshot(
+        platform=where,
+        distributions=distributions,
+        findings=tuple(reader.findings),
+        taken_at=time.time(),
+    )
+
+
+def look_at_platform() -> Platform:
+    """Return this interpreter, and what may be done to it."""
+    virtual = sys.prefix != sys.base_prefix
+    folders = _site_folders(virtual=virtual)
+    managed = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
+    return Platform(
+        python=platform.python_version(),
+        implementation=sys.implementation.name,
+        markers=_markers(),
+        executable=sys.executable,
+        prefix=sys.prefix,
+        virtual=virtual,
+        site=folders,
+        externally_managed=str(managed) if not virtual and managed.exists() else "",
+        conda=os.path.isdir(os.path.join(sys.prefix, "conda-meta")),  # noqa: PTH112, PTH118
+        writable=all(os.access(folder, os.W_OK) for folder in folders[:1]),
+        tag=f"{platform.system().lower()}-{platform.machine().lower()}",
+    )
+
+
+def _site_folders(*, virtual: bool) -> tuple[str, ...]:
+    """Return the folders whose distributions pip changes, where it installs first.
+
+    In a virtual environment pip goes by the prefix; elsewhere all that Python adds to its
+    path by itself is its own.
+    """
+    folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    if not virtual:
+        folders += site.getsitepackages()
+        folders += [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+        folders += [entry for folder in tuple(folders) for entry in _pth_entries(folder)]
+    return tuple(dict.fromkeys(folders))
+
+
+def _pth_entries(folder: str) -> Iterator[str]:
+    """Yield the folders that the `.pth` files of a site folder add to the path."""
+    for file in sorted(Path(folder).glob("*.pth")):
+        for line in file.read_text("utf-8", errors="replace").splitlines():
+            if line.strip() and not line.startswith(("#", "import ", "import\t")):
+                yield str(Path(folder, line.strip()))
+
+
+def _markers() -> tuple[tuple[str, str], ...]:
+    """Return the environment of PEP 508 markers, as that PEP defines each."""
+    version = sys.implementation.version
+    implementation_version = f"{version.major}.{version.minor}.{version.micro}"
+    if version.releaselevel != "final":
+        implementation_version += f"{version.releaselevel[0]}{version.serial}"
+    return (
+        ("implementation_name", sys.implementation.name),
+        ("implementation_version", implementation_version),
+        ("os_name", os.name),
+        ("platform_machine", platform.machine()),
+        ("platform_python_implementation", platform.python_implementation()),
+        ("platform_release", platform.release()),
+        ("platform_system", platform.system()),
+        ("platform_version", platform.version()),
+        ("python_full_version", platform.python_version()),
+        ("python_version", ".".join(platform.python_version_tuple()[:2])),
+        ("sys_platform", sys.platform),
+    )
+
+
+class _Reader:
+    """Reads the metadata folders of one `sys.path`, and notes what is odd."""
+
+    def __init__(self, where: Platform) -> None:
+        self.findings: list[Finding] = []
+        self._site = {os.path.realpath(folder) for folder in where.site}
+        self._prefix = os.path.realpath(where.prefix) + os.sep if where.virtual else ""
+        self._installers = where.conda
+        self._ahead = True
+
+    def read_all(self, path: Iterable[str]) -> Iterator[Distribution]:
+        seen: set[str] = set()
+        for entry in path:
+            folder = os.path.realpath(entry or ".")
+            if folder in seen:
+                continue
+            seen.add(folder)
+            try:
+                names = os.listdir(folder)  # noqa: PTH208 (names are all that is wanted)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                continue
+            local = folder in self._site or bool(self._prefix and folder.startswith(self._prefix))
+            self._ahead &= folder not in self._site
+            yield from self._read_folder(folder, names, local=local)
+
+    def _read_folder(self, folder: str, names: list[str], *, local: bool) -> Iterator[Distribution]:
+        for name in sorted(n for n in names if n.endswith((".dist-info", ".egg-info"))):
+            if name.startswith("~"):
+                self._note(FindingKind.LEFTOVER, folder, name, "a half-removed leftover of pip")
+                continue
+            found = self._read(folder, name, local=local)
+            if found is None:
+                self._note(FindingKind.UNREADABLE, folder, name, "metadata without name or version")
+            else:
+                yield found
+
+    def _note(self, kind: FindingKind, folder: str, name: str, what: str) -> None:
+        project = canonical_name(name.lstrip("~").split("-")[0])
+        self.findings.append(
+            Finding(
+                kind=kind,
+                name=project,
+                text=f"`{os.path.join(folder, name)}` is {what}",  # noqa: PTH118
+                hint="move that folder away, then reinstall the project that it belongs to",
+                found=name,
+            )
+        )
+
+    def _read(self, folder: str, name: str, *, local: bool) -> Distribution | None:
+        base = f"{folder}{os.sep}{name}"
+        head = _read_header(f"{base}{os.sep}METADATA") if name.endswith(".dist-info") else None
+        fields = _FIELD.findall(head) if head is not None else _legacy_fields(Path(base))
+        project = next((value for field, value in fields if field == "Name"), "")
+        version = next((value for field, value in fields if field == "Version"), "")
+        if not project or not version:
+            return None
+        has_origin = os.access(f"{base}{os.sep}direct_url.json", os.F_OK)
+        return Distribution(
+            name=canonical_name(project),
+            version=read_version(version),
+            source=read_source(Path(base)) if has_origin else INDEX,
+            requires=tuple([value for field, value in fields if field == "Requires-Dist"]),
+            extras=frozenset(
+                [canonical_name(value) for field, value in fields if field == "Provides-Extra"]
+            ),
+            location=folder,
+            metadata=name,
+            installer=_read_installer(Path(base)) if self._installers else "",
+            local=local,
+            ahead=self._ahead and not local,
+        )
+
+
+def _read_header(path: str) -> str | None:
+    """Return the header of a METADATA file, without the description after it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        data = os.read(descriptor, _CHUNK)
+        while b"\n\n" not in data and (more := os.read(descriptor, _CHUNK)):
+            data += more
+    finally:
+        os.close(descriptor)
+    end = data.find(b"\n\n")
+    text = (data if end < 0 else data[:end]).decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").partition("\n\n")[0] if "\r" in text else text
+
+
+def parse_header(text: str) -> list[tuple[str, str]]:
+    """Return the fields of a METADATA text that a distribution is made of."""
+    header = text.replace("\r\n", "\n").partition("\n\n")[0]
+    return [(field, value) for field, value in _FIELD.findall(header)]
+
+
+def _legacy_fields(base: Path) -> list[tuple[str, str]]:
+    """Return the fields of an `.egg-info`, whose requirements lie in a file of their own."""
+    metadata = PathDistribution(base).metadata if base.is_dir() else None
+    if metadata is None:
+        text = _read_header(str(base))
+        return parse_header(text) if text else []
+    if metadata["Name"] is None:
+        return []
+    return [
+        ("Name", metadata["Name"]),
+        ("Version", metadata["Version"] or ""),
+        *(("Requires-Dist", line) for line in PathDistribution(base).requires or ()),
+    ]
+
+
+def _read_installer(base: Path) -> str:
+    try:
+        return (base / "INSTALLER").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def read_source(base: Path) -> Source:
+    """Return where a distribution came from, as its `direct_url.json` says (PEP 610)."""
+    try:
+        data = json.loads((base / "direct_url.json").read_text("utf-8"))
+        return source_from_json(data)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return INDEX
+
+
+def source_from_json(data: Mapping[str, Any]) -> Source:
+    """Return the source that a PEP 610 record describes; credentials are left out."""
+    url = redact(str(data["url"]), mark="")
+    subdirectory = str(data.get("subdirectory") or "")
+    if (vcs := data.get("vcs_info")) is not None:
+        return Source(
+            kind=SourceKind.VCS,
+            url=url,
+            vcs=str(vcs["vcs"]),
+            commit=str(vcs["commit_id"]),
+            subdirectory=subdirectory,
+        )
+    if (directory := data.get("dir_info")) is not None:
+        return Source(
+            kind=SourceKind.DIRECTORY,
+            url=url,
+            subdirectory=subdirectory,
+            editable=bool(directory.get("editable")),
+        )
+    archive = data.get("archive_info") or {}
+    hashes = archive.get("hashes") or {}
+    if not hashes and "=" in (archive.get("hash") or ""):
+        hashes = dict([archive["hash"].split("=", 1)])
+    return Source(
+        kind=SourceKind.ARCHIVE,
+        url=url,
+        subdirectory=subdirectory,
+        hashes=tuple(sorted(f"{name}:{digest}" for name, digest in hashes.items())),
+    )
+
+
+def source_to_json(source: Source) -> dict[str, Any]:
+    """Return the PEP 610 record of a source."""
+    record: dict[str, Any] = {"url": source.url}
+    if source.subdirectory:
+        record["subdirectory"] = source.subdirectory
+    match source.kind:
+        case SourceKind.VCS:
+            record["vcs_info"] = {"vcs": source.vcs, "commit_id": source.commit}
+        case SourceKind.DIRECTORY:
+            record["dir_info"] = {"editable": True} if source.editable else {}
+        case _:
+            hashes = dict(entry.split(":", 1) for entry in source.hashes)
+            record["archive_info"] = {"hashes": hashes} if hashes else {}
+    return record
+
+
+def recorded_names(distribution: Distribution) -> frozenset[str] | None:
+    """Return the files that a distribution installed, relative to its location.
+
+    None: it does not say (no RECORD, or one that cannot be read).
+    """
+    record = os.path.join(distribution.location, distribution.metadata, "RECORD")  # noqa: PTH118
+    try:
+        with open(record, encoding="utf-8", newline="") as lines:  # noqa: PTH123 (in the diff)
+            text = lines.read()
+        if '"' in text:
+            return frozenset(row[0] for row in csv.reader(text.splitlines()) if row)
+        return frozenset(line.partition(",")[0] for line in text.splitlines() if line)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return None
+
+
+def missing_files(distribution: Distribution) -> list[str] | None:
+    """Return the files of a distribution that are gone; None: it has no RECORD.
+
+    Bytecode is not counted: Python makes it again.
+    """
+    names = recorded_names(distribution)
+    if names is None:
+        return None
+    location = distribution.location
+    return sorted(
+        name
+        for name in names
+        if not name.endswith(".pyc") and not os.path.lexists(os.path.join(location, name))  # noqa: PTH118 (name may be absolute)
+    )
+
+
+def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Name]:
+    """Return which distributions this process has loaded a module of, told by their files."""
+    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    files = [file for file in modules if isinstance(file, str)]
+    loaded: dict[str, frozenset[str]] = {}
+    found = []
+    for distribution in distributions:
+        folder = _code_folder(distribution)
+        if folder not in loaded:
+            loaded[folder] = _relative_to(folder, files)
+        if distribution.source.editable:
+            is_loaded = bool(loaded[folder])
+        else:
+            is_loaded = bool(loaded[folder] & (recorded_names(distribution) or frozenset()))
+        found += [distribution.name] if is_loaded else []
+    return frozenset(found)
+
+
+def _code_folder(distribution: Distribution) -> str:
+    if distribution.source.editable:
+        return os.path.realpath(distribution.source.url.removeprefix("file://"))
+    return distribution.location
+
+
+def _relative_to(folder: str, files: list[str]) -> frozenset[str]:
+    """Return the files below a folder, by whichever of its names they were loaded."""
+    names = {folder, *(entry for entry in sys.path if os.path.realpath(entry) == folder)}
+    starts = [name.rstrip(os.sep) + os.sep for name in names]
+    return frozenset(
+        file[len(start) :].replace(os.sep, "/")
+        for file in files
+        for start in starts
+        if file.startswith(start)
+    )

@@ -1,0 +1,146 @@
+"""The wheels that a plan needs: on the disk, and whole, before the first change."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envmagic.model import (
+    Distribution,
+    EngineError,
+    SourceKind,
+    canonical_name,
+    read_version,
+)
+from envmagic.probe import parse_header, source_to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from envmagic.model import Name, Source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StagedWheel:
+    """One wheel on the disk, and the distribution that it holds."""
+
+    path: Path
+    distribution: Distribution
+
+
+class Stage:
+    """A private folder with the wheels of one sync, its requirement files and its log."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.wheels_folder = folder / "wheels"
+        self.wheels_folder.mkdir(mode=0o700, exist_ok=True)
+        self.log = folder / "log.txt"
+        self._wheels: dict[Path, StagedWheel] = {}
+
+    def wheels(self) -> dict[Name, StagedWheel]:
+        """Return the wheels that are here; raises EngineError for one that is damaged."""
+        for path in sorted(self.wheels_folder.glob("*.whl")):
+            if path not in self._wheels:
+                self._wheels[path] = read_wheel(path)
+        return {wheel.distribution.name: wheel for wheel in self._wheels.values()}
+
+    def known(self) -> dict[Name, Distribution]:
+        """Return the distributions that the wheels here hold."""
+        return {name: wheel.distribution for name, wheel in self.wheels().items()}
+
+    def drop(self, name: Name) -> None:
+        """Take a wheel out again."""
+        wheel = self.wheels()[name]
+        del self._wheels[wheel.path]
+        wheel.path.unlink()
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file beside the wheels, and return its path."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def log_text(self) -> str:
+        """Return what the commands have said so far."""
+        try:
+            return self.log.read_text("utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def remove(self) -> None:
+        """Take away the folder and all in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_wheel(path: Path) -> StagedWheel:
+    """Return the distribution that a wheel holds, having read each of its files once.
+
+    pip checks a wheel against the hash that an index states, but not all do; and a
+    damaged one must be found before anything is uninstalled.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+            folder = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+            fields = parse_header(archive.read(folder).decode("utf-8", "replace"))
+    except (zipfile.BadZipFile, StopIteration, OSError) as error:
+        raise EngineError(f"`{path.name}` is not a wheel: {error}", "try again") from error
+    if damaged:
+        raise EngineError(f"`{path.name}` is damaged: `{damaged}`", "try again")
+    return StagedWheel(
+        path=path,
+        distribution=Distribution(
+            name=canonical_name(_field(fields, "Name")),
+            version=read_version(_field(fields, "Version")),
+            requires=tuple(value for field, value in fields if field == "Requires-Dist"),
+            extras=frozenset(
+                canonical_name(value) for field, value in fields if field == "Provides-Extra"
+            ),
+        ),
+    )
+
+
+def _field(fields: list[tuple[str, str]], name: str) -> str:
+    return next((value for field, value in fields if field == name), "")
+
+
+def record_origin(metadata: Path, source: Source) -> None:
+    """Write where an installed distribution came from, in place of the stage.
+
+    What is installed from a staged wheel by its path has a `direct_url.json` that points
+    at the stage. PEP 610 wants the origin that the user asked for: the repository, the
+    archive, the directory; for an index there is no such file.
+    """
+    target = metadata / "direct_url.json"
+    if source.kind is SourceKind.INDEX:
+        target.unlink(missing_ok=True)
+        data = None
+    else:
+        data = json.dumps(source_to_json(source)).encode()
+        _replace(target, data)
+    record = metadata / "RECORD"
+    name = f"{metadata.name}/direct_url.json"
+    with record.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.reader(lines) if row and row[0] != name]
+    if data is not None:
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        rows.append([name, f"sha256={digest}", str(len(data))])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(sorted(rows))
+    _replace(record, text.getvalue().encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a new file in the place of an old one, which may have other hard links."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(data)
+    beside.replace(path)

@@ -1,0 +1,307 @@
+"""A report in words: sentences that every face shares, plain text, and JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from envmagic.model import SCHEMA, VERSION, FindingKind, Kind, Severity, State
+from envmagic.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from envmagic.model import Accelerator, Change, Finding, Gpu, Outcome, Platform, Report
+
+SYMBOLS = {
+    Kind.INSTALL: "+",
+    Kind.UPGRADE: "↑",
+    Kind.DOWNGRADE: "↓",
+    Kind.REINSTALL: "↻",
+    Kind.REMOVE: "−",
+    Kind.KEEP: "·",
+    Kind.HELD: "!",
+    Kind.EQUAL: "=",
+}
+HEADINGS = ("change", "project", "installed", "lock", "why")
+_VERBS = {
+    Kind.INSTALL: "to install",
+    Kind.UPGRADE: "to upgrade",
+    Kind.DOWNGRADE: "to downgrade",
+    Kind.REINSTALL: "to reinstall",
+    Kind.REMOVE: "to remove",
+    Kind.HELD: "held",
+}
+_GIB = 1024**3
+
+
+def shown_changes(report: Report) -> list[Change]:
+    """Return the rows that a reader should see first: all but what stays as it is."""
+    return [c for c in report.plan.changes if c.kind not in {Kind.EQUAL, Kind.KEEP} or c.note]
+
+
+def kept_changes(report: Report) -> list[Change]:
+    """Return the rows of what is not in the lock and stays."""
+    return [c for c in report.plan.changes if c.kind is Kind.KEEP and not c.note]
+
+
+def cells(change: Change, report: Report) -> tuple[str, str, str, str, str]:
+    """Return one row of the table; its columns are `HEADINGS`."""
+    installed = str(change.installed.version) if change.installed else "–"
+    loaded = report.loaded.get(change.name)
+    why = [change.note or change.reason]
+    if loaded is not None:
+        why.append("loaded in this kernel")
+    return (
+        f"{SYMBOLS[change.kind]} {change.kind.value}",
+        change.name,
+        installed,
+        change.wanted or "–",
+        "; ".join(why),
+    )
+
+
+def headline(report: Report) -> str:
+    """Return in one sentence whether the environment is equal to the lock."""
+    subject = "this kernel" if report.kernel else "this environment"
+    name, counts = report.lock.path, report.plan.counts()
+    if report.plan.parity:
+        return f"{subject} is equal to `{name}`: {_pins(report)}, nothing to change"
+    parts = [f"{counts[kind.value]} {verb}" for kind, verb in _VERBS.items() if counts[kind.value]]
+    return f"{subject} differs from `{name}`: {', '.join(parts)}"
+
+
+def _pins(report: Report) -> str:
+    count = len(report.lock.pins)
+    return f"{count} pin" if count == 1 else f"{count} pins"
+
+
+def kept_line(report: Report) -> str:
+    """Return in one line what stays although the lock does not name it; empty: nothing."""
+    counts = report.plan.counts()
+    kept, unlocked = counts["keep"], counts["unlocked"]
+    parts = [f"{counts['equal']} equal"] if counts["equal"] else []
+    parts += [f"{kept} kept that the lock does not name"] if kept else []
+    parts += [f"{unlocked} required by the lock and not in it"] if unlocked else []
+    return ", ".join(parts)
+
+
+def environment_line(report: Report) -> str:
+    """Return the interpreter, the platform and the GPUs in one line."""
+    where = report.platform
+    name = "Python" if where.implementation == "cpython" else where.implementation
+    return " · ".join(
+        [f"{name} {where.python}", where.prefix, where.tag, accelerator_line(report.accelerator)]
+    )
+
+
+def accelerator_line(accelerator: Accelerator | None) -> str:
+    """Return what is known of driver and GPUs; what is not known is said to be so."""
+    if accelerator is None:
+        return "GPU: not asked yet"
+    if accelerator.driver is None:
+        problem = (accelerator.problem or "").partition(": ")[0]
+        return f"GPU: unknown ({problem})"
+    cuda = accelerator.driver_cuda or "unknown"
+    gpus = ", ".join(_gpu_words(gpu) for gpu in accelerator.gpus) or "no GPU"
+    return f"{gpus} · driver {accelerator.driver} (CUDA {cuda})"
+
+
+def _gpu_words(gpu: Gpu) -> str:
+    details = []
+    if gpu.memory_total is not None:
+        details.append(f"{gpu.memory_total / _GIB:.0f} GiB")
+    if gpu.capability is not None:
+        details.append(f"compute {gpu.capability}")
+    return f"{gpu.name} ({', '.join(details)})" if details else gpu.name
+
+
+def finding_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return a line for each finding, the worst first, with what to do about it."""
+    order = list(Severity)
+    ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
+    return [
+        f"{f.severity.value}: {f.text}" + (f" — {f.hint}" if f.hint else "")
+        for f in ranked
+        if f.kind is not FindingKind.HELD or f.severity is Severity.ERROR
+    ]
+
+
+def render_text(report: Report) -> str:
+    """Return a report as plain text: the form for pipes, logs and old front ends."""
+    lines = [headline(report), environment_line(report)]
+    rows = [cells(change, report) for change in shown_changes(report)]
+    if rows:
+        lines += ["", *_columns([HEADINGS, *rows])]
+    if kept := kept_line(report):
+        lines += ["", kept]
+    if findings := finding_lines(report.findings):
+        lines += ["", *findings]
+    if report.restart.needed:
+        lines += ["", restart_line(report)]
+    return redact("\n".join(lines))
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    padded = (zip(row, widths, strict=True) for row in rows)
+    return ["  ".join(cell.ljust(width) for cell, width in row).rstrip() for row in padded]
+
+
+def restart_line(report: Report) -> str:
+    """Return why the kernel should be restarted; empty: it need not be."""
+    if not report.restart.needed:
+        return ""
+    return f"restart the kernel: {'; '.join(report.restart.reasons)}"
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Return in one sentence what became of a sync."""
+    before, lock = outcome.before, outcome.before.lock.path
+    match outcome.state:
+        case State.UNCHANGED:
+            return headline(before)
+        case State.SUCCEEDED:
+            return f"done: {_done(before)}; the environment is now equal to `{lock}`"
+        case State.HELD:
+            held = len(before.plan.held)
+            done = f"done: {_done(before)}; " if outcome.after else ""
+            return f"{done}not in parity with `{lock}`: {held} held"
+        case State.FAILED:
+            return f"the sync failed after it began, and the environment is not what `{lock}` says"
+        case State.ROLLED_BACK:
+            return "the sync failed, and the environment is what it was before"
+        case State.CANCELLED:
+            return "cancelled; nothing was changed"
+
+
+def _done(report: Report) -> str:
+    counts = report.plan.counts()
+    words = {
+        "install": "installed",
+        "upgrade": "upgraded",
+        "downgrade": "downgraded",
+        "reinstall": "reinstalled",
+        "remove": "removed",
+    }
+    return ", ".join(f"{counts[k]} {word}" for k, word in words.items() if counts[k]) or "nothing"
+
+
+def render_outcome(outcome: Outcome) -> str:
+    """Return an outcome as plain text."""
+    lines = [outcome_line(outcome), *outcome.problems]
+    if outcome.state is State.FAILED:
+        lines += [f"the whole output is in `{outcome.log}`", failure_hint(outcome)]
+    after = outcome.after
+    if after is not None:
+        if after.restart.needed:
+            lines.append(restart_line(after))
+        elif after.kernel and outcome.state is State.SUCCEEDED:
+            lines.append("no restart needed: nothing that changed is loaded")
+    return redact("\n".join(line for line in lines if line))
+
+
+def failure_hint(outcome: Outcome) -> str:
+    """Return what to do after a sync that failed half-way."""
+    return (
+        "run the same sync again: it starts from what is there; or make the environment anew "
+        f"from `{outcome.before.lock.path}`"
+    )
+
+
+def render_json(report: Report, *, every: bool = False, outcome: Outcome | None = None) -> str:
+    """Return a report in the wire form, schema 1; `every` lists the equal names too."""
+    return json.dumps(report_to_json(report, every=every, outcome=outcome), indent=1)
+
+
+def report_to_json(
+    report: Report, *, every: bool = False, outcome: Outcome | None = None
+) -> dict[str, Any]:
+    """Return a report as plain values: strings, numbers, lists and dictionaries."""
+    changes = [c for c in report.plan.changes if every or c.kind is not Kind.EQUAL or c.note]
+    data = {
+        "schema": SCHEMA,
+        "envmagic": VERSION,
+        "node": platform_to_json(report.platform, kernel=report.kernel),
+        "lock": {
+            "path": report.lock.path,
+            "format": report.lock.format,
+            "pins": len(report.lock.pins),
+            "digest": report.lock.digest,
+        },
+        "parity": report.plan.parity,
+        "prepared": report.prepared,
+        "counts": report.plan.counts(),
+        "changes": [_change_to_json(change, report) for change in changes],
+        "findings": [_finding_to_json(finding) for finding in report.findings],
+        "accelerator": accelerator_to_json(report.accelerator),
+        "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
+    }
+    if outcome is not None:
+        data["outcome"] = {
+            "state": outcome.state.value,
+            "done": outcome.before.plan.counts(),
+            "problems": [redact(problem) for problem in outcome.problems],
+            "log": outcome.log or None,
+        }
+    return data
+
+
+def platform_to_json(where: Platform, *, kernel: bool) -> dict[str, Any]:
+    """Return an interpreter in the wire form."""
+    return {
+        "python": where.python,
+        "implementation": where.implementation,
+        "prefix": where.prefix,
+        "platform": where.tag,
+        "kernel": kernel,
+    }
+
+
+def _change_to_json(change: Change, report: Report) -> dict[str, Any]:
+    pin = change.pin
+    return {
+        "name": change.name,
+        "kind": change.kind.value,
+        "installed": str(change.installed.version) if change.installed else None,
+        "wanted": change.wanted or None,
+        "reason": "lock" if change.locked and change.kind is not Kind.HELD else change.reason,
+        "note": change.note or None,
+        "loaded": report.loaded.get(change.name),
+        "line": pin.where or None if pin else None,
+    }
+
+
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind.value,
+        "name": finding.name or None,
+        "text": redact(finding.text),
+        "hint": finding.hint or None,
+        "requirement": finding.requirement or None,
+        "found": finding.found or None,
+        "severity": finding.severity.value,
+        "when": finding.when.value,
+    }
+
+
+def accelerator_to_json(accelerator: Accelerator | None) -> dict[str, Any] | None:
+    """Return driver and GPUs in the wire form, memory in bytes; None: not asked yet."""
+    if accelerator is None:
+        return None
+    return {
+        "driver": accelerator.driver,
+        "driver_cuda": accelerator.driver_cuda,
+        "gpus": [
+            {
+                "name": gpu.name,
+                "uuid": gpu.uuid,
+                "memory_total": gpu.memory_total,
+                "memory_used": gpu.memory_used,
+                "capability": gpu.capability,
+            }
+            for gpu in accelerator.gpus
+        ],
+        "verdict": "unknown",
+        "problem": accelerator.problem,
+    }

@@ -1,0 +1,275 @@
+"""The real bindings in a real child process, on machines made up by `fake_nvml.c`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import pytest
+from support.nvml import LIBRARY, FakeGpu, FakeNvml, build_fake_nvml, compiler
+
+from envmagic.gpu import AcceleratorProbe, probe_accelerator
+from envmagic.model import Accelerator, Gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Machine = Callable[[FakeNvml], None]
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a library for Linux"),
+    pytest.mark.skipif(compiler() is None, reason="no C compiler"),
+]
+
+V100 = FakeGpu(
+    name="Tesla V100-PCIE-16GB",
+    uuid="GPU-99999999-8888-7777-6666-555555555555",
+    memory_total=17179869184,
+    memory_used=1048576,
+    capability=(7, 0),
+)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_fake_nvml(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def machine(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    def become(nvml: FakeNvml) -> None:
+        answers = tmp_path / "nvml.txt"
+        answers.write_text(nvml.text(), encoding="utf-8")
+        monkeypatch.setenv("FAKE_NVML", str(answers))
+        monkeypatch.setenv("LD_LIBRARY_PATH", str(library))
+
+    return become
+
+
+def has_driver() -> bool:
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError:
+        return False
+    return True
+
+
+def probe() -> Accelerator:
+    return probe_accelerator(sys.executable)
+
+
+def problem() -> str:
+    accelerator = probe()
+    assert accelerator == Accelerator(problem=accelerator.problem)
+    return accelerator.problem or ""
+
+
+def test_two_gpus(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(), V100)))
+    assert probe() == Accelerator(
+        driver="550.54.15",
+        driver_cuda="12.4",
+        gpus=(
+            Gpu(
+                name="NVIDIA A100-SXM4-80GB",
+                uuid="GPU-11111111-2222-3333-4444-555555555555",
+                memory_total=85899345920,
+                memory_used=0,
+                capability="8.0",
+            ),
+            Gpu(
+                name="Tesla V100-PCIE-16GB",
+                uuid="GPU-99999999-8888-7777-6666-555555555555",
+                memory_total=17179869184,
+                memory_used=1048576,
+                capability="7.0",
+            ),
+        ),
+    )
+
+
+def test_a_driver_that_sees_no_gpu_is_no_problem(machine: Machine) -> None:
+    machine(FakeNvml(driver="580.65.06", cuda=13000))
+    assert probe() == Accelerator(driver="580.65.06", driver_cuda="13.0")
+
+
+@pytest.mark.skipif(has_driver(), reason="this machine has an NVIDIA driver")
+def test_no_driver() -> None:
+    assert problem().startswith("no NVIDIA driver library (libnvidia-ml.so.1) found: ")
+
+
+def test_a_library_that_cannot_be_loaded_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / LIBRARY).write_bytes(b"not a library")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    assert problem().startswith("the NVIDIA driver library cannot be loaded: ")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (4, "no permission to use the NVIDIA driver"),
+        (9, "installed but not loaded"),
+        (13, "older than `nvidia-ml-py` can ask"),
+        (18, "version mismatch"),
+        (12, "does not start: NVML Shared Library Not Found (NVML error 12)"),
+        (999, "does not start: Unknown Error (NVML error 999)"),
+    ],
+)
+def test_a_driver_that_does_not_start(machine: Machine, code: int, words: str) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),), failures={"nvmlInitWithFlags": code}))
+    assert words in problem()
+
+
+def test_a_container_without_libcuda(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),), failures={"nvmlSystemGetCudaDriverVersion_v2": 12}))
+    accelerator = probe()
+    assert (accelerator.driver, accelerator.driver_cuda) == ("550.54.15", None)
+    assert accelerator.gpus[0].capability == "8.0"
+    assert "NVIDIA_DRIVER_CAPABILITIES=compute,utility" in (accelerator.problem or "")
+
+
+def test_memory_that_the_driver_does_not_tell(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),), failures={"nvmlDeviceGetMemoryInfo": 3}))
+    accelerator = probe()
+    assert (accelerator.gpus[0].memory_total, accelerator.gpus[0].memory_used) == (None, None)
+    assert accelerator.gpus[0].capability == "8.0"
+    assert accelerator.problem is None
+
+
+def test_each_other_field_fails_alone(machine: Machine) -> None:
+    fields = {
+        "nvmlSystemGetDriverVersion": 999,
+        "nvmlSystemGetCudaDriverVersion_v2": 999,
+        "nvmlDeviceGetName": 3,
+        "nvmlDeviceGetUUID": 3,
+        "nvmlDeviceGetCudaComputeCapability": 3,
+    }
+    machine(FakeNvml(gpus=(FakeGpu(memory_used=1),), failures=fields))
+    gpu = Gpu(name="GPU 0", memory_total=85899345920, memory_used=1)
+    assert probe() == Accelerator(gpus=(gpu,))
+
+
+def test_a_lost_gpu_is_still_counted(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),), failures={"nvmlDeviceGetHandleByIndex_v2": 15}))
+    accelerator = probe()
+    assert accelerator.gpus == (Gpu(name="GPU 0"),)
+    assert accelerator.problem == "a GPU does not answer: GPU is lost (NVML error 15)"
+
+
+def test_gpus_that_cannot_be_counted_are_not_none(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),), failures={"nvmlDeviceGetCount_v2": 999}))
+    assert (probe().problem or "").startswith("the NVIDIA driver does not tell which GPUs")
+
+
+def test_the_library_of_an_old_driver(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(FakeNvml(driver="390.157", gpus=(V100,)))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(build_fake_nvml(tmp_path / "old", old=True)))
+    gpu = Gpu(name="Tesla V100-PCIE-16GB", memory_total=17179869184, memory_used=1048576)
+    assert probe() == Accelerator(driver="390.157", gpus=(gpu,))
+
+
+def test_a_driver_that_hangs_is_killed(machine: Machine, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    machine(FakeNvml(hang=pid))
+    begin = time.monotonic()
+    accelerator = probe_accelerator(sys.executable, timeout=2)
+    assert time.monotonic() - begin < 10
+    assert accelerator == Accelerator(problem="the NVIDIA driver did not answer within 2 seconds")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text(encoding="utf-8")), 0)
+
+
+def test_a_driver_that_hangs_does_not_outlive_a_kernel_that_is_gone(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine(FakeNvml(hang=tmp_path / "pid"))
+    script = find_spec("envmagic.nvml")
+    assert script is not None
+    arguments = [sys.executable, "-I", "-S", str(script.origin), "1", *filter(None, sys.path)]
+    assert subprocess.run(arguments, check=False, timeout=30).returncode == -signal.SIGALRM
+    assert (tmp_path / "pid").exists()
+
+
+def test_a_crash_in_the_library_is_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine(FakeNvml())
+    monkeypatch.setenv("FAKE_NVML", str(tmp_path / "missing"))
+    words = "asking the NVIDIA driver failed (exit code -6): fake_nvml: FAKE_NVML does not name"
+    assert problem().startswith(words)
+
+
+def test_an_interpreter_that_is_not_there() -> None:
+    accelerator = probe_accelerator("/nonexistent/python")
+    assert "cannot run `/nonexistent/python`" in (accelerator.problem or "")
+
+
+def test_bindings_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    assert problem().startswith("`nvidia-ml-py` cannot be imported")
+
+
+def test_another_module_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pynvml.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert problem().startswith(f"`{tmp_path / 'pynvml.py'}` hides `nvidia-ml-py`")
+
+
+def test_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pynvml").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert problem().startswith(f"`{tmp_path / 'pynvml'}` hides `nvidia-ml-py`")
+
+
+@pytest.mark.parametrize("entry", ["", ".", "absolute"])
+def test_files_in_the_working_folder_are_not_imported(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),)))
+    for name in ("pynvml.py", "json.py", "string.py", "sitecustomize.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path) if entry == "absolute" else entry, *sys.path])
+    assert probe().problem is None
+
+
+def test_a_working_folder_that_is_gone(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(FakeNvml())
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert probe().driver == "550.54.15"
+
+
+def test_it_is_asked_once_beside_everything_else(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),)))
+    asked = AcceleratorProbe(sys.executable)
+    asked.start()
+    asked.start()
+    assert asked.result(0.0) is None
+    answer = asked.result(None)
+    assert answer is not None
+    assert answer.driver == "550.54.15"
+    assert asked.result(0.0) is answer
+
+
+def test_asking_for_the_result_begins_to_ask(machine: Machine) -> None:
+    machine(FakeNvml())
+    answer = AcceleratorProbe(sys.executable).result(None)
+    assert answer is not None
+    assert answer.driver_cuda == "12.4"
