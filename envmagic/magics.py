@@ -210,11 +210,22 @@ class EnvMagics(Magics):
     def _answer(self, value: Report | Outcome) -> Report | Outcome | None:
         """Return the value only to an assignment: as a cell's last line it is shown already."""
         cell = str((self._names().get("_ih") or [""])[-1])
-        try:
-            last = ast.parse(cell).body[-1:]
-        except SyntaxError:
-            return value
-        return None if last and isinstance(last[0], ast.Expr) else value
+        return None if _ends_with_magic(cell) else value
+
+
+def _ends_with_magic(cell: str) -> bool:
+    """Whether the last statement of a cell is a line magic whose value nobody takes."""
+    try:
+        last = ast.parse(cell).body[-1:]
+    except SyntaxError:
+        return False
+    return any(
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and isinstance(statement.value.func, ast.Attribute)
+        and statement.value.func.attr == "run_line_magic"
+        for statement in last
+    )
 
 
 def _parse(parser: Parser, line: str) -> argparse.Namespace | None:

@@ -24,12 +24,13 @@ Name = NewType("Name", str)
 AnyVersion = Version | str
 """A version; a `str` where PEP 440 cannot read it."""
 
-_SEPARATORS = re.compile(r"[-_.]+")
+_SEPARATORS = re.compile(r"-+")
 
 
 def canonical_name(name: str) -> Name:
     """Return the one spelling of a project name that is used for comparing (PEP 503)."""
-    return Name(_SEPARATORS.sub("-", name).lower())
+    plain = name.lower().replace("_", "-").replace(".", "-")
+    return Name(_SEPARATORS.sub("-", plain) if "--" in plain else plain)
 
 
 def read_version(text: str) -> AnyVersion:
@@ -120,8 +121,6 @@ class Distribution:
     source: Source = INDEX
     requires: tuple[str, ...] = ()
     """The `Requires-Dist` lines, as they stand in the metadata."""
-    extras: frozenset[str] = frozenset()
-    """The extras that it provides, canonical."""
     location: str = ""
     """The folder on `sys.path` that holds it."""
     metadata: str = ""

@@ -41,7 +41,7 @@ class LocalNode:
 
     def snapshot(self) -> Snapshot:
         """Return what this interpreter would import now."""
-        return take_snapshot()
+        return take_snapshot(self.platform())
 
     def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
         """Return the version in memory of each of these that this kernel has loaded."""

@@ -10,7 +10,6 @@ import csv
 import json
 import os
 import platform
-import re
 import site
 import sys
 import sysconfig
@@ -39,16 +38,19 @@ if TYPE_CHECKING:
     from envmagic.model import Name
 
 _CHUNK = 16 * 1024
-_FIELD = re.compile(r"^(Name|Version|Requires-Dist|Provides-Extra): *(.*?) *$", re.MULTILINE)
+Header = tuple[str, str, tuple[str, ...]]
+"""Name, version, and the `Requires-Dist` lines."""
 
 
-def take_snapshot() -> Snapshot:
+def take_snapshot(where: Platform | None = None) -> Snapshot:
     """Return what this interpreter would import now, as its own `sys.path` says.
+
+    `where` is `look_at_platform()`, for who has it already.
 
     Nothing is imported, run or written. A folder that cannot be read as a distribution
     becomes a finding, never an error.
     """
-    where = look_at_platform()
+    where = where or look_at_platform()
     reader = _Reader(where)
     distributions = tuple(reader.read_all(sys.path))
     return Snapshot(
@@ -173,9 +175,7 @@ class _Reader:
     def _read(self, folder: str, name: str, *, local: bool) -> Distribution | None:
         base = f"{folder}{os.sep}{name}"
         head = _read_header(f"{base}{os.sep}METADATA") if name.endswith(".dist-info") else None
-        fields = _FIELD.findall(head) if head is not None else _legacy_fields(Path(base))
-        project = next((value for field, value in fields if field == "Name"), "")
-        version = next((value for field, value in fields if field == "Version"), "")
+        project, version, requires = _legacy_header(Path(base)) if head is None else head
         if not project or not version:
             return None
         has_origin = os.access(f"{base}{os.sep}direct_url.json", os.F_OK)
@@ -183,10 +183,7 @@ class _Reader:
             name=canonical_name(project),
             version=read_version(version),
             source=read_source(Path(base)) if has_origin else INDEX,
-            requires=tuple([value for field, value in fields if field == "Requires-Dist"]),
-            extras=frozenset(
-                [canonical_name(value) for field, value in fields if field == "Provides-Extra"]
-            ),
+            requires=requires,
             location=folder,
             metadata=name,
             installer=_read_installer(Path(base)) if self._installers else "",
@@ -195,8 +192,8 @@ class _Reader:
         )
 
 
-def _read_header(path: str) -> str | None:
-    """Return the header of a METADATA file, without the description after it."""
+def _read_header(path: str) -> Header | None:
+    """Read the header of a METADATA file, and not the description after it."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -207,30 +204,33 @@ def _read_header(path: str) -> str | None:
             data += more
     finally:
         os.close(descriptor)
-    end = data.find(b"\n\n")
-    text = (data if end < 0 else data[:end]).decode("utf-8", "replace")
-    return text.replace("\r\n", "\n").partition("\n\n")[0] if "\r" in text else text
+    return parse_header(data.partition(b"\n\n")[0].decode("utf-8", "replace"))
 
 
-def parse_header(text: str) -> list[tuple[str, str]]:
-    """Return the fields of a METADATA text that a distribution is made of."""
-    header = text.replace("\r\n", "\n").partition("\n\n")[0]
-    return [(field, value) for field, value in _FIELD.findall(header)]
+def parse_header(text: str) -> Header:
+    """Return name, version and `Requires-Dist` lines of a METADATA text (core metadata)."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    header = "\n" + text.partition("\n\n")[0]
+    lines = header.split("\nRequires-Dist:")[1:]
+    return (
+        _first(header, "\nName:"),
+        _first(header, "\nVersion:"),
+        tuple([line.partition("\n")[0].strip() for line in lines]),
+    )
 
 
-def _legacy_fields(base: Path) -> list[tuple[str, str]]:
-    """Return the fields of an `.egg-info`, whose requirements lie in a file of their own."""
-    metadata = PathDistribution(base).metadata if base.is_dir() else None
-    if metadata is None:
-        text = _read_header(str(base))
-        return parse_header(text) if text else []
-    if metadata["Name"] is None:
-        return []
-    return [
-        ("Name", metadata["Name"]),
-        ("Version", metadata["Version"] or ""),
-        *(("Requires-Dist", line) for line in PathDistribution(base).requires or ()),
-    ]
+def _first(header: str, field: str) -> str:
+    return header.partition(field)[2].partition("\n")[0].strip()
+
+
+def _legacy_header(base: Path) -> Header:
+    """Read an `.egg-info`, a file or a folder whose requirements lie in a file of their own."""
+    if base.is_file():
+        return _read_header(str(base)) or ("", "", ())
+    distribution = PathDistribution(base)
+    name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+    return name or "", version or "", tuple(distribution.requires or ()) if name else ()
 
 
 def _read_installer(base: Path) -> str:

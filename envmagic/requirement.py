@@ -214,8 +214,13 @@ def _extra_is_asked(line: str, extras: frozenset[str]) -> bool:
 
 
 def unreadable_lines(distribution: Distribution) -> Iterator[str]:
-    """Yield the `Requires-Dist` lines of a distribution that PEP 508 cannot read."""
-    yield from (line for line in distribution.requires if not _is_readable(line))
+    """Yield the `Requires-Dist` lines of a distribution that PEP 508 cannot read.
+
+    What stands under an extra is read only when that extra is asked for.
+    """
+    for line in distribution.requires:
+        if ("extra" not in line or _extra_is_asked(line, frozenset())) and not _is_readable(line):
+            yield line
 
 
 def _is_readable(line: str) -> bool:

@@ -90,27 +90,19 @@ def read_wheel(path: Path) -> StagedWheel:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-            folder = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-            fields = parse_header(archive.read(folder).decode("utf-8", "replace"))
+            metadata = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+            header = parse_header(archive.read(metadata).decode("utf-8", "replace"))
     except (zipfile.BadZipFile, StopIteration, OSError) as error:
         raise EngineError(f"`{path.name}` is not a wheel: {error}", "try again") from error
     if damaged:
         raise EngineError(f"`{path.name}` is damaged: `{damaged}`", "try again")
+    name, version, requires = header
     return StagedWheel(
         path=path,
         distribution=Distribution(
-            name=canonical_name(_field(fields, "Name")),
-            version=read_version(_field(fields, "Version")),
-            requires=tuple(value for field, value in fields if field == "Requires-Dist"),
-            extras=frozenset(
-                canonical_name(value) for field, value in fields if field == "Provides-Extra"
-            ),
+            name=canonical_name(name), version=read_version(version), requires=requires
         ),
     )
-
-
-def _field(fields: list[tuple[str, str]], name: str) -> str:
-    return next((value for field, value in fields if field == name), "")
 
 
 def record_origin(metadata: Path, source: Source) -> None:

@@ -35,6 +35,7 @@ FILES = {
     "sub/more.txt": "-r deeper.txt\n./near\n",
     "sub/deeper.txt": "six==1.16.0\n",
     f"{HERE}/project/pyproject.toml": '[other]\nname = "no"\n[project]\nname = "From.Toml"\n',
+    f"{HERE}/old/pyproject.toml": "[build-system]\nrequires = []\n",
     f"{HERE}/old/setup.cfg": "[metadata]\nversion = 1\nname = from_cfg\n",
     f"{HERE}/sub/near/pyproject.toml": "[project]\nname='near'\n",
     f"{HERE}/mono/python/pyproject.toml": "[project]\nname='mono'\n",
