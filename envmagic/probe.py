@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import platform
+import re
 import site
 import sys
 import sysconfig
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
     from envmagic.model import Name
 
-_CHUNK = 16 * 1024
+_CHUNK = 4 * 1024
+_END = "\n\n"
+_REQUIRES = re.compile(r"\nRequires-Dist: *(.*)").findall
 Header = tuple[str, str, tuple[str, ...]]
 """Name, version, and the `Requires-Dist` lines."""
 
@@ -200,28 +203,27 @@ def _read_header(path: str) -> Header | None:
         return None
     try:
         data = os.read(descriptor, _CHUNK)
-        while b"\n\n" not in data and (more := os.read(descriptor, _CHUNK)):
+        while not (b"\n\n" in data or b"\r\n\r\n" in data):
+            more = os.read(descriptor, len(data) or 1)  # twice as much: each byte is seen twice
+            if not more:
+                break
             data += more
     finally:
         os.close(descriptor)
-    return parse_header(data.partition(b"\n\n")[0].decode("utf-8", "replace"))
+    return parse_header(data.decode("utf-8", "replace"))
 
 
 def parse_header(text: str) -> Header:
     """Return name, version and `Requires-Dist` lines of a METADATA text (core metadata)."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    header = "\n" + text.partition("\n\n")[0]
-    lines = header.split("\nRequires-Dist:")[1:]
-    return (
-        _first(header, "\nName:"),
-        _first(header, "\nVersion:"),
-        tuple([line.partition("\n")[0].strip() for line in lines]),
-    )
+    header = f"\n{text.partition(_END)[0]}\n"
+    return _first(header, "\nName:"), _first(header, "\nVersion:"), tuple(_REQUIRES(header))
 
 
 def _first(header: str, field: str) -> str:
-    return header.partition(field)[2].partition("\n")[0].strip()
+    at = header.find(field)
+    return header[at + len(field) : header.index("\n", at + 1)].strip() if at >= 0 else ""
 
 
 def _legacy_header(base: Path) -> Header:

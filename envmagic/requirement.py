@@ -30,13 +30,12 @@ _LINE = re.compile(
     r"(?:\(([^()@;]*)\)|([^()@;\[\]]*))"  # specifier, in brackets or not
     r"(?:;(.*))?"  # marker
 )
-_CLAUSE = re.compile(r"\s*(==|!=|<=|>=|<|>|~=)\s*(\d+(?:\.\d+)*)(\.\*)?\s*")
-_COMPARISON = re.compile(
-    r"\s*(python_version|python_full_version|sys_platform|os_name|implementation_name"
-    r"|platform_(?:machine|system|python_implementation))"
-    r"""\s*(==|!=|<=|>=|<|>)\s*(?:"([^"]*)"|'([^']*)')\s*"""
+_CLAUSE = re.compile(r"\s*(==|!=|<=|>=|<|>|~=)\s*(\d+(?:\.\d+)*)(\.\*|[.-]?[a-z]+[.]?\d*)?\s*")
+_COMPARISON = re.compile(r"""(\w+)\s*(==|!=|<=|>=|<|>)\s*(?:"([^"]*)"|'([^']*)')""")
+_TOKEN = re.compile(
+    r"""\s*(\(|\)|and\b|or\b|[\w.]+\s*(?:[<>=!~]+|not\s+in|in)\s*(?:"[^"]*"|'[^']*'))\s*"""
 )
-_EXTRA = re.compile(r"""\(?\s*extra\s*==\s*(?:"([^"]*)"|'([^']*)')\s*\)?\s*$""")
+_EXTRA = re.compile(r"""extra\s*==\s*(?:"([^"]*)"|'([^']*)')\s*\)*\s*$""")
 _PLAIN_VERSION = re.compile(r"\d+(?:\.\d+)*")
 _COMPARE: dict[str, Callable[[Version, Version], bool]] = {
     "==": operator.eq,
@@ -116,12 +115,14 @@ def _clauses(specifier: str) -> tuple[tuple[str, Version, bool], ...] | None:
         match = _CLAUSE.fullmatch(part)
         if match is None:
             return None
-        sign, version, wildcard = match.groups()
-        if wildcard and sign not in {"==", "!="}:
+        sign, release, suffix = match.groups()
+        prefix = suffix == ".*"
+        if prefix and sign not in {"==", "!="}:
             return None
-        if sign == "~=" and "." not in version:
+        if sign == "~=" and (suffix or "." not in release):
             return None
-        clauses.append((sign, Version(version), wildcard is not None))
+        version = Version(release if prefix else release + (suffix or ""))
+        clauses.append((sign, version, prefix))
     return tuple(clauses)
 
 
@@ -130,7 +131,9 @@ def _allows(specifier: str, version: AnyVersion) -> bool:
     if isinstance(version, str):
         return specifier.startswith("===") and specifier[3:].strip() == version
     clauses = _clauses(specifier)
-    if clauses is None or _PLAIN_VERSION.fullmatch(str(version)) is None:
+    if clauses is None or version.is_prerelease or version.local or version.epoch:
+        return _allows_slowly(specifier, version)
+    if version.is_postrelease and any(sign == ">" for sign, _, _ in clauses):
         return _allows_slowly(specifier, version)
     return all(_holds(version, *clause) for clause in clauses)
 
@@ -157,11 +160,37 @@ def _starts_with(version: Version, release: tuple[int, ...]) -> bool:
 
 @cache
 def _marker_is_true(marker: str, markers: Markers, extra: str) -> bool:
-    if " or " not in marker and "(" not in marker:
-        verdicts = [_comparison(part, markers, extra) for part in marker.split(" and ")]
-        if None not in verdicts:
-            return all(verdicts)
+    if not _TOKEN.sub("", marker):
+        tokens = _TOKEN.findall(marker)
+        verdict = _any_holds(tokens, dict(markers), extra)
+        if verdict is not None and not tokens:
+            return verdict
     return _marker_is_true_slowly(marker, markers, extra)
+
+
+def _any_holds(tokens: list[str], markers: dict[str, str], extra: str) -> bool | None:
+    """Evaluate `a or b`, taking its tokens away; None: not known by the plain form."""
+    verdicts = [_all_hold(tokens, markers, extra)]
+    while tokens and tokens[0] == "or":
+        tokens.pop(0)
+        verdicts.append(_all_hold(tokens, markers, extra))
+    return True if True in verdicts else None if None in verdicts else False
+
+
+def _all_hold(tokens: list[str], markers: dict[str, str], extra: str) -> bool | None:
+    verdicts = [_one_holds(tokens, markers, extra)]
+    while tokens and tokens[0] == "and":
+        tokens.pop(0)
+        verdicts.append(_one_holds(tokens, markers, extra))
+    return False if False in verdicts else None if None in verdicts else True
+
+
+def _one_holds(tokens: list[str], markers: dict[str, str], extra: str) -> bool | None:
+    token = tokens.pop(0) if tokens else ""
+    if token != "(":  # noqa: S105 (a bracket)
+        return _comparison(token, markers, extra)
+    verdict = _any_holds(tokens, markers, extra)
+    return verdict if tokens and tokens.pop(0) == ")" else None
 
 
 def _marker_is_true_slowly(marker: str, markers: Markers, extra: str) -> bool:
@@ -170,17 +199,19 @@ def _marker_is_true_slowly(marker: str, markers: Markers, extra: str) -> bool:
     return Marker(marker).evaluate({**dict(markers), "extra": extra})
 
 
-def _comparison(text: str, markers: Markers, extra: str) -> bool | None:
+def _comparison(text: str, markers: dict[str, str], extra: str) -> bool | None:
     """Return one comparison's verdict; None: not of the plain form."""
-    if (match := _EXTRA.fullmatch(text.strip())) is not None:
-        return canonical_name(match[1] or match[2] or "") == canonical_name(extra)
-    if (match := _COMPARISON.fullmatch(text)) is None:
+    match = _COMPARISON.fullmatch(text)
+    if match is None:
         return None
     variable, sign, one, other = match.groups()
-    value, wanted = dict(markers)[variable], one if one is not None else other
-    if variable.startswith("python_"):
-        if not (_PLAIN_VERSION.fullmatch(value) and _PLAIN_VERSION.fullmatch(wanted)):
-            return None
+    wanted = one if one is not None else other
+    if variable == "extra":
+        return (canonical_name(wanted) == canonical_name(extra)) if sign == "==" else None
+    value = markers.get(variable)
+    if value is None:
+        return None
+    if _PLAIN_VERSION.fullmatch(value) and _PLAIN_VERSION.fullmatch(wanted):
         return _holds(Version(value), sign, Version(wanted), prefix=False)
     if sign not in {"==", "!="} or _PLAIN_VERSION.match(wanted):
         return None

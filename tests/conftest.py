@@ -38,7 +38,7 @@ def templates(
     """The environments to copy."""
     folder = tmp_path_factory.mktemp("templates")
     yield Templates(folder, machine)
-    # pytest keeps the folders of three sessions; these are too big for that.
+    # pytest would keep the folders of three sessions: gigabytes.
     shutil.rmtree(folder)
 
 
@@ -56,16 +56,12 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 
 @pytest.fixture
-def bare_environment(templates: Templates, tmp_path: Path) -> Iterator[Environment]:
+def bare_environment(templates: Templates) -> Environment:
     """An environment with envmagic, and no kernel."""
-    environment = templates.make("bare", tmp_path / "environment")
-    yield environment
-    environment.remove()
+    return templates.make("bare")
 
 
 @pytest.fixture
-def kernel_environment(templates: Templates, tmp_path: Path) -> Iterator[Environment]:
+def kernel_environment(templates: Templates) -> Environment:
     """An environment with envmagic and ipykernel."""
-    environment = templates.make("kernel", tmp_path / "kernel-environment")
-    yield environment
-    environment.remove()
+    return templates.make("kernel")

@@ -131,11 +131,6 @@ class Environment:
                 path.chmod(mode)
         return Environment(prefix)
 
-    def remove(self) -> None:
-        """Delete it and its home."""
-        for folder in (self.prefix, self.home):
-            shutil.rmtree(folder, ignore_errors=True)
-
 
 def _describe(folder: Path, below: str, found: Manifest) -> None:
     with os.scandir(folder) as entries:

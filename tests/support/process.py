@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess  # noqa: TID251 - tests run real tools, through this door only
+import subprocess
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:

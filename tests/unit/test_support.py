@@ -290,23 +290,22 @@ def test_environment_knows_nothing_of_the_machine(
 
 
 @pytest.mark.live
-def test_copy_takes_less_than_a_breath(templates: Templates, tmp_path: Path) -> None:
+def test_copy_takes_less_than_a_breath(templates: Templates) -> None:
     templates.template("kernel")
     start = time.monotonic()
-    environment = templates.make("kernel", tmp_path / "environment")
-    took = time.monotonic() - start
-    environment.remove()
-    assert took < 2
+    templates.make("kernel")
+    assert time.monotonic() - start < 5, "0.2 s on a quiet machine"
 
 
-def test_environment_can_be_copied_to_another_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", [True, False])
+def test_environment_can_be_copied_to_another_disk(tmp_path: Path, *, link: bool) -> None:
     here = Environment(tmp_path / "here")
     here.overwrite("alpha/__init__.py", "")
     for name in ("pyvenv.cfg", "bin/alpha"):
         here.overwrite(here.prefix / name, f"#!{here.python}\n")
     here.python.symlink_to("/usr/bin/python3")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
-        there = here.copy(Path(disk) / "there")
+        there = here.copy(Path(disk) / "there", link=link)
         assert there.manifest().keys() == here.manifest().keys()
         assert (there.prefix / "bin" / "alpha").read_text() == f"#!{there.python}\n"
 
