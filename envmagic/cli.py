@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmagic.freeze import freeze
@@ -25,8 +23,8 @@ from envmagic.options import (
     add_sync_options,
     make_request,
 )
-from envmagic.stage import Stage
-from envmagic.sync import Face, failed, preview, preview_online, synchronize
+from envmagic.preview import preview
+from envmagic.sync import Face, failed, preview_online, synchronize
 from envmagic.terminal import print_report
 from envmagic.view import (
     accelerator_line,
@@ -90,12 +88,8 @@ def _compare(options: argparse.Namespace) -> Report:
     node = LocalNode()
     node.look_for_gpus()
     request = make_request(options, node.platform())
-    if options.online:
-        with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
-            face = Face(agree=lambda _: False, tell=_Phases().tell)
-            report = preview_online(request, node, Stage(Path(folder, "stage")), face)
-    else:
-        report = preview(request, node)
+    look = preview_online if options.online else preview
+    report = look(request, node)
     report = replace(report, accelerator=node.accelerator(_GPU_WAIT))
     if options.json:
         print(render_json(report, every=options.all))

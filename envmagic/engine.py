@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from envmagic.model import Command, Kind, SourceKind
+from envmagic.model import Command, EngineError, Kind, SourceKind, canonical_name
 from envmagic.redact import redact
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def fetch_text(changes: Iterable[Change], options: Sequence[str]) -> str:
 
 def _fetch_line(pin: Pin) -> str:
     line = f"{pin.name} @ {pin.url}" if pin.url else f"{pin.name}{pin.specifier}"
+    if "+file:///" in pin.url:  # pip before 24 takes a repository on this disk only so
+        line = f"{pin.url}{'&' if '#' in pin.url else '#'}egg={pin.name}"
     return " ".join([line, *(f"--hash={entry}" for entry in pin.hashes)])
 
 
@@ -171,12 +173,39 @@ def goes_in_by_path(change: Change) -> bool:
     )
 
 
+def rehearsal_command(lock: Path, wheels: Path) -> Command:
+    """Return the command that says what pip-sync would do."""
+    return _sync_command(lock, wheels, "--dry-run")
+
+
+def unplanned(plan: Plan, said: str) -> list[str]:
+    """Return what a rehearsal would do to other names than the plan, a phrase each.
+
+    Raises EngineError where it did not say what it would do.
+    """
+    planned = {c.name for c in plan.actions}
+    found: dict[str, set[str]] = {"uninstall": set(), "install": set()}
+    verb = ""
+    for line in said.splitlines():
+        if line.startswith("Would "):
+            verb = line.removeprefix("Would ").rstrip(":")
+        elif line.startswith("  ") and verb:
+            found[verb].add(canonical_name(re.split(r"[\s=@\[]", line.strip(), maxsplit=1)[0]))
+    if planned and not found["uninstall"] | found["install"]:
+        raise EngineError(f"pip-sync cannot work here; nothing was changed\n{last_words(said)}")
+    installs = {c.name for c in plan.actions if c.kind.installs}
+    return [
+        *(f"uninstall `{name}`" for name in sorted(found["uninstall"] - planned)),
+        *(f"install `{name}`" for name in sorted(found["install"] - installs)),
+        *(f"not install `{name}`" for name in sorted(installs - found["install"])),
+        *(f"not remove `{name}`" for name in sorted(planned - installs - found["uninstall"])),
+    ]
+
+
 def sync_commands(plan: Plan, snapshot: Snapshot, lock: Path, wheels: Path) -> list[Command]:
     """Return the commands that carry out a plan, from staged wheels and without a network.
 
     pip-sync removes one copy of a name; the others of a doubled one go before it.
-    `--force-reinstall` is for what pip-sync has already decided to install: alone it would
-    pass over a wheel of a version that is there.
     """
     by_name = snapshot.by_name()
     doubled = [c.name for c in plan.actions for copy in by_name.get(c.name, ())[1:] if copy.local]
@@ -184,6 +213,12 @@ def sync_commands(plan: Plan, snapshot: Snapshot, lock: Path, wheels: Path) -> l
         Command(arguments=("-m", "pip", "uninstall", "--yes", name), offline=True)
         for name in doubled
     ]
+    return [*uninstall, _sync_command(lock, wheels)]
+
+
+def _sync_command(lock: Path, wheels: Path, *options: str) -> Command:
+    # `--force-reinstall` is for what pip-sync has already decided to install: alone it
+    # would pass over a wheel of a version that is there.
     pip_arguments = [
         "--no-deps",
         "--no-index",
@@ -192,12 +227,13 @@ def sync_commands(plan: Plan, snapshot: Snapshot, lock: Path, wheels: Path) -> l
         "--progress-bar=off",
         f"--find-links={wheels}",
     ]
-    sync = Command(
+    return Command(
         arguments=(
             "-m",
             "piptools",
             "sync",
             "--no-config",
+            *options,
             "--no-index",
             f"--find-links={wheels}",
             f"--pip-args={shlex.join(pip_arguments)}",
@@ -205,7 +241,6 @@ def sync_commands(plan: Plan, snapshot: Snapshot, lock: Path, wheels: Path) -> l
         ),
         offline=True,
     )
-    return [*uninstall, sync]
 
 
 def named_indexes(options: Iterable[str]) -> list[str]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import ast
 import shlex
-import tempfile
-import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
-from IPython.display import DisplayHandle
 
-from envmagic.freeze import freeze
+from envmagic.cell import Bar, Spot
 from envmagic.lockfile import write_lock
-from envmagic.model import Outcome, ParityError, PolicyError, Report
+from envmagic.model import EnvmagicError, Outcome, ParityError, PolicyError, Report
 from envmagic.node import LocalNode
 from envmagic.options import (
     Parser,
@@ -25,10 +21,9 @@ from envmagic.options import (
     add_sync_options,
     make_request,
 )
+from envmagic.preview import preview, refuse
 from envmagic.restart import FrontEnd, find_front_end, restart_html
-from envmagic.stage import Stage
-from envmagic.sync import Face, failed, preview, preview_online, refuse, synchronize
-from envmagic.table import render_html, render_outcome_html, render_progress_html
+from envmagic.table import render_html, render_outcome_html
 from envmagic.view import headline, render_json, render_outcome, render_text
 
 if TYPE_CHECKING:
@@ -36,11 +31,9 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from envmagic.model import Progress
-    from envmagic.sync import Request
+    from envmagic.preview import Request
 
 _GPU_WAIT = 2.0
-_REDRAW = 0.2
 
 
 def _envsync_parser() -> Parser:
@@ -89,6 +82,8 @@ class EnvMagics(Magics):
         arguments = _parse(_envfreeze_parser(), line)
         if arguments is None:
             return
+        from envmagic.freeze import freeze  # noqa: PLC0415 (needed only here)
+
         self._node.look_for_gpus()
         snapshot = self._node.snapshot()
         text = freeze(snapshot, self._node.accelerator(_GPU_WAIT))
@@ -112,12 +107,14 @@ class EnvMagics(Magics):
     def _preview(self, request: Request, *, online: bool) -> Report:
         if not online:
             return preview(request, self._node)
-        with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
-            face = Face(agree=lambda _: False)
-            return preview_online(request, self._node, Stage(Path(folder, "stage")), face)
+        from envmagic.sync import preview_online  # noqa: PLC0415 (not for a quick look)
+
+        return preview_online(request, self._node)
 
     def _apply(self, request: Request, arguments: argparse.Namespace) -> Outcome:
         """Sync without asking; the cell waits for it."""
+        from envmagic.sync import Face, failed, synchronize  # noqa: PLC0415 (not for a quick look)
+
         bar = self._bar()
 
         def agree(report: Report) -> bool:
@@ -126,7 +123,11 @@ class EnvMagics(Magics):
             return True
 
         face = Face(agree=agree, tell=(lambda _: None) if arguments.json else bar.tell)
-        outcome = synchronize(request, self._node, face)
+        try:
+            outcome = synchronize(request, self._node, face)
+        except EnvmagicError:
+            bar.end("", "")
+            raise
         if arguments.json:
             report = self._with_gpus(outcome.after or outcome.before)
             print(render_json(report, every=arguments.all, outcome=outcome))
@@ -156,6 +157,8 @@ class EnvMagics(Magics):
 
     def _ask(self, request: Request) -> Outcome:
         """Sync in a terminal, with a question first."""
+        from envmagic.sync import Face, failed, synchronize  # noqa: PLC0415 (not for a quick look)
+
         bar = self._bar()
 
         def agree(report: Report) -> bool:
@@ -168,10 +171,10 @@ class EnvMagics(Magics):
             raise error
         return outcome
 
-    def _show_controls(self, request: Request, report: Report, table: _Spot) -> None:
+    def _show_controls(self, request: Request, report: Report, table: Spot) -> None:
         from envmagic.widget import SyncControls  # noqa: PLC0415 (ipywidgets: 60 ms)
 
-        spot = _Spot()
+        spot = Spot()
         controls = SyncControls(
             request,
             self._node,
@@ -182,16 +185,16 @@ class EnvMagics(Magics):
         )
         spot.show_widget(controls.widget)
 
-    def _show(self, report: Report) -> _Spot:
-        spot = _Spot()
+    def _show(self, report: Report) -> Spot:
+        spot = Spot()
         if self._front_end() is FrontEnd.TERMINAL:
             print(render_text(report))
         else:
             spot.show(render_html(report), render_text(report))
         return spot
 
-    def _bar(self) -> _Bar:
-        return _Bar(redraws=self._front_end() is not FrontEnd.TERMINAL)
+    def _bar(self) -> Bar:
+        return Bar(redraws=self._front_end() is not FrontEnd.TERMINAL)
 
     def _with_gpus(self, report: Report) -> Report:
         return replace(report, accelerator=self._node.accelerator(_GPU_WAIT))
@@ -235,53 +238,3 @@ def _parse(parser: Parser, line: str) -> argparse.Namespace | None:
         parser.print_help()
         return None
     return parser.parse_args(words)
-
-
-def _bundle(html: str, text: str) -> dict[str, str]:
-    return {"text/html": html, "text/plain": text}
-
-
-class _Spot:
-    """A display of its own, whose content can be replaced; the first content makes it."""
-
-    def __init__(self) -> None:
-        self._handle: DisplayHandle | None = None
-
-    def show(self, html: str, text: str) -> None:
-        if self._handle is None:
-            self._handle = DisplayHandle()
-            self._handle.display(_bundle(html, text), raw=True)
-        else:
-            self._handle.update(_bundle(html, text), raw=True)
-
-    def show_widget(self, widget: object) -> None:
-        self._handle = DisplayHandle()
-        self._handle.display(widget)
-
-
-class _Bar:
-    """Progress for a cell that waits: redrawn in a notebook, a line a phase elsewhere."""
-
-    def __init__(self, *, redraws: bool) -> None:
-        self._redraws = redraws
-        self._spot = _Spot()
-        self._drawn = 0.0
-        self._phase = ""
-
-    def tell(self, progress: Progress) -> None:
-        if not self._redraws:
-            if progress.phase != self._phase:
-                print(f"{progress.phase} ...")
-            self._phase = progress.phase
-            return
-        now = time.monotonic()
-        if now - self._drawn >= _REDRAW or progress.phase != self._phase:
-            self._spot.show(render_progress_html(progress), f"{progress.phase} ...")
-            self._drawn, self._phase = now, progress.phase
-
-    def end(self, html: str, text: str) -> None:
-        """Put the result in the place of the bar."""
-        if self._redraws:
-            self._spot.show(html, text)
-        else:
-            print(text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from envmagic.lockfile import find_lock, read_lock
 from envmagic.model import EnvmagicError, Policy
-from envmagic.sync import Request
+from envmagic.preview import Request
 
 if TYPE_CHECKING:
     from envmagic.model import Platform

@@ -35,7 +35,8 @@ UNTOUCHED = "nothing was changed"
 class Preparation:
     """Fills one stage. Each step can be cancelled, and none touches the environment.
 
-    `agree` is asked before anything is built that was not known to be built before.
+    `agree` is asked before anything is built that was not known to be built before;
+    without it nothing is built, and what would be is left out.
     """
 
     node: Node
@@ -43,12 +44,14 @@ class Preparation:
     options: Sequence[str]
     tell: Callable[[Progress], None]
     cancel: Event
-    agree: Callable[[Finding], bool]
-    built: set[Name] = field(default_factory=set)
+    agree: Callable[[Finding], bool] | None
+    left_out: set[Name] = field(default_factory=set)
 
     def lacks(self, change: Change) -> bool:
         """Whether the stage has no wheel yet that a change could use."""
         pin, staged = change.pin, self.stage.known().get(change.name)
+        if change.name in self.left_out:
+            return False
         if pin is None or staged is None:
             return pin is not None
         if not pin.requirer:
@@ -63,14 +66,16 @@ class Preparation:
 
         Raises EngineError with pip's own words for whatever cannot be had, and Cancelled.
         """
-        known = {c.name for c in changes if c.pin and is_source(c.pin, self.options)}
-        self.built |= known
-        ready = [c for c in changes if c.name not in known]
+        sources = {c.name for c in changes if c.pin and is_source(c.pin, self.options)}
+        ready = [c for c in changes if c.name not in sources]
         while (failed := self._fetch_ready(ready)) is not None:
             self._must_be_built(failed)
-            known.add(failed.name)
+            sources.add(failed.name)
             ready = [c for c in ready if c.name != failed.name and self.lacks(c)]
-        self._build([c for c in changes if c.name in known])
+        if self.agree is None:
+            self.left_out |= sources
+        else:
+            self._build([c for c in changes if c.name in sources])
 
     def _fetch_ready(self, changes: Sequence[Change]) -> Change | None:
         """Fetch wheels; return the first change that there is no wheel for, if any."""
@@ -97,13 +102,12 @@ class Preparation:
                 f"no index has `{pin.name}{pin.specifier}`{_at(pin)}; {UNTOUCHED}",
                 f"{there}; a version of another index needs that index (`--extra-index-url`)",
             )
-        if not self.agree(build_finding(change.name, change.wanted)):
+        if self.agree is not None and not self.agree(build_finding(change.name, change.wanted)):
             raise EngineError(
                 f"`{pin.name}{pin.specifier}` has no wheel for this platform and was not to be "
                 f"built; {UNTOUCHED}",
                 "pin a version that has a wheel, or agree to build it",
             )
-        self.built.add(change.name)
 
     def _versions(self, name: Name) -> list[str]:
         _, said = self._run(versions_command(name, self.options))

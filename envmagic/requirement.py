@@ -36,6 +36,20 @@ _TOKEN = re.compile(
     r"""\s*(\(|\)|and\b|or\b|[\w.]+\s*(?:[<>=!~]+|not\s+in|in)\s*(?:"[^"]*"|'[^']*'))\s*"""
 )
 _EXTRA = re.compile(r"""extra\s*==\s*(?:"([^"]*)"|'([^']*)')\s*\)*\s*$""")
+_OR = re.compile(r"\bor\b")
+_NAMES = re.compile(
+    r"\s*(?:{0}\s*(?:,\s*{0}\s*)*)?".format("[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+)
+_VERSIONED = {"implementation_version", "platform_release", "python_full_version", "python_version"}
+"""The variables that are compared as versions, where both sides are one."""
+_PLAIN_MARKER = re.compile(
+    r"""\s*{0}(?:\b(?:and|or)\b\s*{0})*""".format(
+        r"""(?:implementation_name|implementation_version|os_name|platform_machine"""
+        r"""|platform_python_implementation|platform_release|platform_system|platform_version"""
+        r"""|python_full_version|python_version|sys_platform|extra)"""
+        r"""\s*(?:==|!=|<=|>=|<|>)\s*(?:"[^"]*"|'[^']*')\s*"""
+    )
+)
 _PLAIN_VERSION = re.compile(r"\d+(?:\.\d+)*")
 _COMPARE: dict[str, Callable[[Version, Version], bool]] = {
     "==": operator.eq,
@@ -80,6 +94,10 @@ def parse_requirement(text: str) -> Requirement:
     name, extras, bracketed, bare, marker = match.groups()
     specifier = (bracketed or bare or "").strip()
     if specifier and _clauses(specifier) is None:
+        return _parse_slowly(text)
+    if extras and not _NAMES.fullmatch(extras):
+        return _parse_slowly(text)
+    if marker is not None and not _PLAIN_MARKER.fullmatch(marker):
         return _parse_slowly(text)
     return Requirement(
         name=canonical_name(name),
@@ -196,7 +214,10 @@ def _one_holds(tokens: list[str], markers: dict[str, str], extra: str) -> bool |
 def _marker_is_true_slowly(marker: str, markers: Markers, extra: str) -> bool:
     from packaging.markers import Marker  # noqa: PLC0415 (7 ms)
 
-    return Marker(marker).evaluate({**dict(markers), "extra": extra})
+    try:
+        return Marker(marker).evaluate({**dict(markers), "extra": extra})
+    except (ValueError, KeyError):  # one without an answer: `"x" in extras`, `os_name ~= "y"`
+        return False
 
 
 def _comparison(text: str, markers: dict[str, str], extra: str) -> bool | None:
@@ -211,8 +232,10 @@ def _comparison(text: str, markers: dict[str, str], extra: str) -> bool | None:
     value = markers.get(variable)
     if value is None:
         return None
-    if _PLAIN_VERSION.fullmatch(value) and _PLAIN_VERSION.fullmatch(wanted):
-        return _holds(Version(value), sign, Version(wanted), prefix=False)
+    if variable in _VERSIONED:
+        if _PLAIN_VERSION.fullmatch(value) and _PLAIN_VERSION.fullmatch(wanted):
+            return _holds(Version(value), sign, Version(wanted), prefix=False)
+        return None
     if sign not in {"==", "!="} or _PLAIN_VERSION.match(wanted):
         return None
     return (value == wanted) is (sign == "==")
@@ -239,7 +262,7 @@ def requirements_of(
 def _extra_is_asked(line: str, extras: frozenset[str]) -> bool:
     """Whether a line may apply, told without reading it: four lines of five do not."""
     match = _EXTRA.search(line)
-    if match is None or " or " in line:
+    if match is None or _OR.search(line):
         return True
     return bool(extras) and canonical_name(match[1] or match[2] or "") in extras
 

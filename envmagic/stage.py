@@ -66,7 +66,10 @@ class Stage:
     def write(self, name: str, text: str) -> Path:
         """Write a file beside the wheels, and return its path."""
         path = self.folder / name
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise EngineError(f"`{path}` cannot be written: {error.strerror}", "") from error
         return path
 
     def log_text(self) -> str:

@@ -1,68 +1,49 @@
-"""The story: preview, prepare, apply, verify. Opens nothing itself."""
+"""The story: prepare, apply, verify. Opens nothing itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from envmagic.check import inspect_snapshot
-from envmagic.engine import effective_lock, goes_in_by_path, last_words, sync_commands
+from envmagic.engine import (
+    effective_lock,
+    goes_in_by_path,
+    last_words,
+    rehearsal_command,
+    sync_commands,
+    unplanned,
+)
 from envmagic.model import (
     Cancelled,
     Command,
+    EngineError,
     EnvmagicError,
     FindingKind,
     Outcome,
-    Policy,
-    PolicyError,
     Progress,
     Report,
-    Restart,
     State,
     When,
 )
-from envmagic.plan import KERNEL, make_plan
-from envmagic.policy import find_refusals, find_trust_questions
+from envmagic.plan import KERNEL
 from envmagic.prepare import Preparation
-from envmagic.probe import missing_files
+from envmagic.preview import Request, make_report, preview, refuse
+from envmagic.probe import installed_versions, missing_files
 from envmagic.redact import redact
-from envmagic.stage import record_origin
+from envmagic.stage import Stage, record_origin
 from envmagic.transaction import hold_prefix, keep_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from envmagic.model import Change, Distribution, Finding, Lock, Name, Node, Plan, Snapshot
-    from envmagic.stage import Stage
+    from envmagic.model import Change, Finding, Node, Snapshot
 
 _ASKED = {FindingKind.BUILD, FindingKind.ORIGIN, FindingKind.HELD}
 _ROUNDS = 20
 """How often what is fetched may ask for more to fetch; each round goes one step deeper."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a user asks for: a lock, and how to take it.
-
-    `options` are option lines as a lock has them, from the command line.
-    """
-
-    lock: Lock
-    policy: Policy = field(default_factory=Policy)
-    options: tuple[str, ...] = ()
-
-    def plan(self, snapshot: Snapshot, known: Mapping[Name, Distribution]) -> Plan:
-        """Return what must change in a snapshot."""
-        return make_plan(
-            self.lock.pins,
-            snapshot,
-            self.policy,
-            constraints=self.lock.constraints,
-            not_locked=self.lock.not_locked,
-            known=known,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,18 +59,13 @@ class Face:
     cancel: Event = field(default_factory=Event)
 
 
-def preview(request: Request, node: Node) -> Report:
-    """Compare a node with a lock, from what is on its disk: no network, nothing written."""
-    return _report(request, node, node.snapshot(), {})
-
-
-def preview_online(request: Request, node: Node, stage: Stage, face: Face) -> Report:
-    """Compare a node with a lock, having fetched into a stage what would be installed.
+def preview_online(request: Request, node: Node) -> Report:
+    """Compare a node with a lock, having fetched what would be installed elsewhere.
 
     What has no wheel is not built, since that would run its code: it stays unknown.
     """
-    snapshot = node.snapshot()
-    return _prepare(request, node, snapshot, stage, replace(face, agree=lambda _: False))
+    with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
+        return _prepare(request, node, node.snapshot(), Stage(Path(folder, "stage")), None)
 
 
 def synchronize(request: Request, node: Node, face: Face) -> Outcome:
@@ -112,43 +88,9 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
             _ask(face, ready)
         if not ready.plan.actions:
             return Outcome(state=State.HELD, before=ready)
-        return _apply(_Work(request, node, snapshot, stage, ready), face)
-
-
-def _report(
-    request: Request,
-    node: Node,
-    snapshot: Snapshot,
-    known: Mapping[Name, Distribution],
-    more: Iterable[Finding] = (),
-) -> Report:
-    plan = request.plan(snapshot, known)
-    changing = [c.installed for c in plan.actions if c.installed is not None]
-    installed = {name: found[0] for name, found in snapshot.by_name().items()}
-    return Report(
-        platform=snapshot.platform,
-        lock=request.lock,
-        plan=plan,
-        findings=(
-            *find_refusals(snapshot, plan, request.lock, request.policy),
-            *plan.findings,
-            *find_trust_questions(plan, request.lock),
-            *more,
-            *inspect_snapshot(snapshot),
-        ),
-        accelerator=node.accelerator(),
-        restart=Restart(reasons=node.stale(installed)),
-        kernel=node.kernel,
-        loaded=node.loaded(changing),
-        prepared=not any(f.kind is FindingKind.UNKNOWN for f in plan.findings),
-    )
-
-
-def refuse(report: Report) -> None:
-    """Raise PolicyError where a report says that its plan must not be carried out."""
-    for finding in report.findings:
-        if finding.kind is FindingKind.REFUSED:
-            raise PolicyError(finding.text, finding.hint)
+        work = _Work(request, node, snapshot, stage, ready)
+        _rehearse(work, face)
+        return _apply(work, face)
 
 
 def _ask(face: Face, report: Report) -> None:
@@ -180,21 +122,27 @@ def _steps(report: Report) -> set[tuple[str, object]]:
     return changes | asked
 
 
-def _prepare(request: Request, node: Node, snapshot: Snapshot, stage: Stage, face: Face) -> Report:
-    """Fetch what the plan needs, and plan again with what that requires, to the end."""
+def _prepare(
+    request: Request, node: Node, snapshot: Snapshot, stage: Stage, face: Face | None
+) -> Report:
+    """Fetch what the plan needs, and plan again with what that requires, to the end.
+
+    Without a face, nothing is built.
+    """
     builds: list[Finding] = []
 
     def agree(build: Finding) -> bool:
         builds.append(build)
-        return face.agree(_report(request, node, snapshot, stage.known(), builds))
+        report = make_report(request, node, snapshot, stage.known(), builds)
+        return face is not None and face.agree(report)
 
     preparation = Preparation(
         node=node,
         stage=stage,
         options=(*request.lock.options, *request.options),
-        tell=face.tell,
-        cancel=face.cancel,
-        agree=agree,
+        tell=face.tell if face else lambda _: None,
+        cancel=face.cancel if face else Event(),
+        agree=agree if face else None,
     )
     for _ in range(_ROUNDS):
         plan = request.plan(snapshot, stage.known())
@@ -202,7 +150,7 @@ def _prepare(request: Request, node: Node, snapshot: Snapshot, stage: Stage, fac
         if not lacking:
             break
         preparation.fetch(lacking)
-    return _report(request, node, snapshot, stage.known(), builds)
+    return make_report(request, node, snapshot, stage.known(), builds)
 
 
 @dataclass(frozen=True)
@@ -216,6 +164,26 @@ class _Work:
     report: Report
 
 
+def _rehearse(work: _Work, face: Face) -> None:
+    """Hold what pip-sync says that it would do against the plan, before it does anything."""
+    stage, plan = work.stage, work.report.plan
+    face.tell(Progress(phase="Rehearsing"))
+    command = rehearsal_command(_write_lock(work), stage.wheels_folder)
+    before = len(stage.log_text())
+    work.node.run(command, log=stage.log, cancel=face.cancel)
+    if surprises := unplanned(plan, stage.log_text()[before:]):
+        raise EngineError(
+            f"pip-sync would not do what the plan says: {'; '.join(surprises)}; "
+            "nothing was changed",
+            "this is a bug of envmagic: please report it with your lock",
+        )
+
+
+def _write_lock(work: _Work) -> Path:
+    text = effective_lock(work.report.plan, work.snapshot, work.stage.wheels())
+    return work.stage.write("effective.txt", text)
+
+
 def _apply(work: _Work, face: Face) -> Outcome:
     """Let pip-sync carry out the plan, and look at what it did."""
     node, report = work.node, work.report
@@ -224,7 +192,7 @@ def _apply(work: _Work, face: Face) -> Outcome:
     log = ""
     if problems:
         log = keep_log(report.platform.prefix, redact(work.stage.log_text()))
-    after = _report(work.request, node, node.snapshot(), {})
+    after = make_report(work.request, node, node.snapshot(), {})
     state = State.FAILED if problems else State.HELD if after.plan.held else State.SUCCEEDED
     return Outcome(state=state, before=report, after=after, problems=problems, log=log)
 
@@ -232,8 +200,8 @@ def _apply(work: _Work, face: Face) -> Outcome:
 def _act(work: _Work, face: Face) -> list[str]:
     """Run the engine; return what went wrong."""
     plan, stage = work.report.plan, work.stage
-    lock = stage.write("effective.txt", effective_lock(plan, work.snapshot, stage.wheels()))
-    for command in sync_commands(plan, work.snapshot, lock, stage.wheels_folder):
+    face.tell(Progress(phase="Installing", total=len(plan.actions)))
+    for command in sync_commands(plan, work.snapshot, _write_lock(work), stage.wheels_folder):
         code = work.node.run(command, log=stage.log, tick=lambda: face.tell(_installed(work)))
         if code:
             return [f"pip-sync ended with {code}:\n{last_words(stage.log_text())}"]
@@ -251,10 +219,16 @@ def _set_origin(work: _Work, change: Change) -> None:
 
 def _installed(work: _Work) -> Progress:
     """Count the changes that can be seen on the disk already."""
-    actions, stage = work.report.plan.actions, work.stage
-    said = stage.log_text()
-    done = sum(f"Successfully uninstalled {c.name}-" in said.replace("_", "-") for c in actions)
-    return Progress(phase="Installing", done=min(done, len(actions)), total=len(actions))
+    there = installed_versions(work.report.platform.site)
+    staged = work.stage.known()
+    actions = work.report.plan.actions
+    done = sum(
+        (c.name, str(staged[c.name].version)) in there
+        if c.kind.installs
+        else not any(name == c.name for name, _ in there)
+        for c in actions
+    )
+    return Progress(phase="Installing", done=done, total=len(actions))
 
 
 def _verify(work: _Work, face: Face) -> Iterator[str]:

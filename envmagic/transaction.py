@@ -25,8 +25,11 @@ def hold_prefix(prefix: str) -> Iterator[Stage]:
     Raises PolicyError if another sync holds it.
     """
     folder = Path(prefix) / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor = _lock(folder / "lock")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        descriptor = _lock(folder / "lock")
+    except OSError as error:
+        raise PolicyError(f"`{folder}` cannot be used: {error.strerror}", "") from error
     stage = Stage(folder / "stage")
     try:
         yield stage

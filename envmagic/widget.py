@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envmagic.model import Node, Outcome, Report
-    from envmagic.sync import Request
+    from envmagic.preview import Request
 
     Show = Callable[[str, str], None]
     """Takes HTML and plain text, and shows them in place of what was shown before."""

@@ -51,7 +51,7 @@ class Templates:
     def template(self, kind: Kind) -> Environment:
         """Return the template itself: look at it, change nothing."""
         if kind not in self._made:
-            made = _cached_template(kind, self._environ).copy(self._folder / kind)
+            made = _copy_cached(kind, self._environ, self._folder / kind)
             made.install(build_envmagic_wheel(self._folder / f"{kind}-wheel").parent, "envmagic")
             self._made[kind] = made
         return self._made[kind]
@@ -111,8 +111,8 @@ def _requirements(kind: Kind) -> list[str]:
     return requirements
 
 
-def _cached_template(kind: Kind, environ: Mapping[str, str]) -> Environment:
-    """Return an environment of what envmagic requires, made once for all sessions."""
+def _copy_cached(kind: Kind, environ: Mapping[str, str], target: Path) -> Environment:
+    """Copy the environment of what envmagic requires that is made once for all sessions."""
     requirements = _requirements(kind)
     key = json.dumps([sys.version, str(_BASE), requirements])
     folder = _CACHE / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
@@ -126,11 +126,11 @@ def _cached_template(kind: Kind, environ: Mapping[str, str]) -> Environment:
             install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
             run_process([prefix / "bin" / "python", *install, *requirements], env=env, timeout=900)
             complete.write_text(_fingerprint(prefix))
-    return Environment(prefix)
+        return Environment(prefix).copy(target)
 
 
 def _fingerprint(folder: Path) -> str:
-    """Tell whether a file was written in place through a hard link, quickly."""
+    """Return what changes when a file is written in place, through a hard link say."""
     found = [
         f"{p} {s.st_size} {s.st_mtime_ns}"
         for p in sorted(folder.rglob("*"))

@@ -1,0 +1,84 @@
+# Each target sets up what it needs: `make demo` and `make test` work in a fresh clone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+FLOORS := .cache/floors
+PLAYGROUND := .cache/playground
+CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name) 2>/dev/null)))
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
+
+# The oldest of everything that envmagic can stand on; ipykernel is what fits that IPython.
+FLOOR_PINS := ipython==7.34 ipywidgets==7.7.1 packaging==22.0 pip-tools==7.6.1 \
+	nvidia-ml-py==11.525.112 ipykernel==6.29.0
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench lab floors browser clean
+
+help: ## show this
+	@echo "usage: make TARGET"
+	@echo
+	@sed -nE 's/^([a-z]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(READY) browser ## make a real kernel equal to a lock, prove it, and take a picture of it
+	@$(BIN)/python examples/demo.py
+
+test: lint ## lint, then all tests, with the coverage gate
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov=envmagic --cov-branch \
+		--cov-report=term:skip-covered --cov-fail-under=85 tests
+
+lint: $(READY) ## ruff, mypy and the layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY) ## measure a first diff beside uv and pip-sync (Python 3.11; builds 260 projects once)
+	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) uv
+	@$(BIN)/python bench/run.py
+
+lab: $(READY) $(PLAYGROUND)/.ready ## JupyterLab on examples/, its kernel in an environment to play with
+	@$(BIN)/python -c "import jupyterlab" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) jupyterlab
+	@JUPYTER_PATH="$(CURDIR)/$(PLAYGROUND)/share/jupyter" $(BIN)/jupyter lab examples
+
+floors: $(FLOORS)/.ready ## unit tests and a real kernel with the oldest supported dependencies
+	@cd "$(CURDIR)" && $(FLOORS)/bin/python -m pytest -p no:cacheprovider -q tests/unit
+	@$(FLOORS)/bin/python examples/round_trip.py
+
+clean: ## take away what make made here
+	@rm -rf $(VENV) .cache demo-output build dist bench/environments .coverage .hypothesis
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# pip learned `--group` in 25.1.
+$(READY): pyproject.toml
+	@echo "setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP_INSTALL) --upgrade "pip>=25.1"
+	@$(BIN)/python $(PIP_INSTALL) --editable . --group test --group lint
+	@touch $@
+
+$(FLOORS)/.ready: pyproject.toml Makefile
+	@echo "setting up $(FLOORS) ..."
+	@$(PYTHON) -m venv --clear $(FLOORS)
+	@$(FLOORS)/bin/python $(PIP_INSTALL) --upgrade "pip>=25.1"
+	@$(FLOORS)/bin/python $(PIP_INSTALL) --editable . $(FLOOR_PINS) "hypothesis>=6.100" "pytest>=8"
+	@touch $@
+
+# Not $(VENV): a sync would take the tools away from there.
+$(PLAYGROUND)/.ready: pyproject.toml
+	@echo "setting up $(PLAYGROUND) ..."
+	@$(PYTHON) -m venv --clear $(PLAYGROUND)
+	@$(PLAYGROUND)/bin/python $(PIP_INSTALL) --editable . ipykernel
+	@$(PLAYGROUND)/bin/python -m ipykernel install --prefix $(PLAYGROUND) --name python3 \
+		--display-name "Python (playground)" >/dev/null
+	@touch $@
+
+# Debian's own; without it the demo leaves the picture out, and says so.
+browser:
+	@if [ -z "$(CHROMIUM)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing chromium ..."; \
+		(apt-get update && apt-get install -y --no-install-recommends chromium) >/dev/null 2>&1 \
+			|| echo "chromium cannot be had"; \
+	fi

@@ -1,0 +1,81 @@
+"""A node compared with a lock, as a report: from what is on its disk, and fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from envmagic.check import inspect_snapshot
+from envmagic.model import FindingKind, Policy, PolicyError, Report, Restart
+from envmagic.plan import make_plan
+from envmagic.policy import find_refusals, find_trust_questions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from envmagic.model import Distribution, Finding, Lock, Name, Node, Plan, Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for: a lock, and how to take it.
+
+    `options` are option lines as a lock has them, from the command line.
+    """
+
+    lock: Lock
+    policy: Policy = field(default_factory=Policy)
+    options: tuple[str, ...] = ()
+
+    def plan(self, snapshot: Snapshot, known: Mapping[Name, Distribution]) -> Plan:
+        """Return what must change in a snapshot."""
+        return make_plan(
+            self.lock.pins,
+            snapshot,
+            self.policy,
+            constraints=self.lock.constraints,
+            not_locked=self.lock.not_locked,
+            known=known,
+        )
+
+
+def preview(request: Request, node: Node) -> Report:
+    """Compare a node with a lock, from what is on its disk: no network, nothing written."""
+    return make_report(request, node, node.snapshot(), {})
+
+
+def make_report(
+    request: Request,
+    node: Node,
+    snapshot: Snapshot,
+    known: Mapping[Name, Distribution],
+    more: Iterable[Finding] = (),
+) -> Report:
+    """Return all that a face shows of a snapshot, with `known` wheels and `more` findings."""
+    plan = request.plan(snapshot, known)
+    changing = [c.installed for c in plan.actions if c.installed is not None]
+    installed = {name: found[0] for name, found in snapshot.by_name().items()}
+    return Report(
+        platform=snapshot.platform,
+        lock=request.lock,
+        plan=plan,
+        findings=(
+            *find_refusals(snapshot, plan, request.lock, request.policy),
+            *plan.findings,
+            *find_trust_questions(plan, request.lock),
+            *more,
+            *inspect_snapshot(snapshot),
+        ),
+        accelerator=node.accelerator(),
+        restart=Restart(reasons=node.stale(installed)),
+        kernel=node.kernel,
+        loaded=node.loaded(changing),
+        prepared=not any(f.kind is FindingKind.UNKNOWN for f in plan.findings),
+    )
+
+
+def refuse(report: Report) -> None:
+    """Raise PolicyError where a report says that its plan must not be carried out."""
+    for finding in report.findings:
+        if finding.kind is FindingKind.REFUSED:
+            raise PolicyError(finding.text, finding.hint)
