@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 FLOORS := .cache/floors
 PLAYGROUND := .cache/playground
 CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name) 2>/dev/null)))
-PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL = -m pip install -qq --disable-pip-version-check
 
 # The oldest of everything that envmagic can stand on; ipykernel is what fits that IPython.
 FLOOR_PINS := ipython==7.34 ipywidgets==7.7.1 packaging==22.0 pip-tools==7.6.1 \

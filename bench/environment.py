@@ -17,7 +17,10 @@ HERE = Path(__file__).resolve().parent
 LOCK = HERE / "env250.txt"
 ENVIRONMENT = HERE / "environments" / "envB250"
 _DONE = "lock.txt"
-"""The lock that the environment was built from, written into it last."""
+"""The lock that the environment was built from, and how, written into it last."""
+# Copies, not hard links: what a measurement changes must not reach uv's cache. Bytecode,
+# so that the first process to read it pays no more than the second.
+_HOW = ("--only-binary", ":all:", "--link-mode", "copy", "--compile-bytecode", "--no-deps")
 
 
 def ensure_environment(python: str) -> Path:
@@ -28,16 +31,15 @@ def ensure_environment(python: str) -> Path:
     built: a virtual environment cannot be moved.
     """
     done = ENVIRONMENT / _DONE
-    if done.exists() and done.read_text(encoding="utf-8") == LOCK.read_text(encoding="utf-8"):
+    mark = f"# {' '.join(_HOW)}\n{LOCK.read_text(encoding='utf-8')}"
+    if done.exists() and done.read_text(encoding="utf-8") == mark:
         return ENVIRONMENT
     if ENVIRONMENT.exists():
         shutil.rmtree(ENVIRONMENT)
     _run_uv(python, "venv", "--python", python, ENVIRONMENT)
     inside = ENVIRONMENT / "bin" / "python"
-    # Copies, not hard links: what a measurement changes must not reach uv's cache.
-    wheels = ("--only-binary", ":all:", "--link-mode", "copy")
-    _run_uv(python, "pip", "install", "--python", inside, *wheels, "--no-deps", "-r", LOCK)
-    shutil.copyfile(LOCK, done)
+    _run_uv(python, "pip", "install", "--python", inside, *_HOW, "-r", LOCK)
+    done.write_text(mark, encoding="utf-8")
     return ENVIRONMENT
 
 

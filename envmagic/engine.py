@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from envmagic.model import Command, EngineError, Kind, SourceKind, canonical_name
+from envmagic.model import Command, EngineError, Kind, Progress, SourceKind, canonical_name
 from envmagic.redact import redact
 
 if TYPE_CHECKING:
@@ -48,8 +48,13 @@ def _fetch_line(pin: Pin) -> str:
     return " ".join([line, *(f"--hash={entry}" for entry in pin.hashes)])
 
 
-def fetch_command(requirements: Path, wheels: Path, *, build: bool) -> Command:
-    """Return the command that fetches wheels, or with `build` makes them from source."""
+def fetch_command(
+    requirements: Path, wheels: Path, *, build: bool, progress: str = "off"
+) -> Command:
+    """Return the command that fetches wheels, or with `build` makes them from source.
+
+    `progress` is pip's: `raw`, which pip 24.1 brought, prints a line for each piece.
+    """
     only = [] if build else ["--only-binary=:all:"]
     return Command(
         arguments=(
@@ -57,7 +62,7 @@ def fetch_command(requirements: Path, wheels: Path, *, build: bool) -> Command:
             "pip",
             "wheel",
             "--no-deps",
-            "--progress-bar=off",
+            f"--progress-bar={progress}",
             *only,
             f"--wheel-dir={wheels}",
             f"--requirement={requirements}",
@@ -111,6 +116,18 @@ def versions_in(said: str) -> list[str]:
     """Return the versions that `pip index versions` listed, the newest first."""
     match = re.search(r"^Available versions: (.*)$", said, re.MULTILINE)
     return [version.strip() for version in match[1].split(",")] if match else []
+
+
+def fetch_progress(said: str, total: int) -> Progress:
+    """Return how far pip has come with `total` requirements, from what it has said."""
+    collected = len(re.findall(r"^(?:Collecting|Processing) ", said, re.MULTILINE))
+    names = re.findall(r"Downloading (\S+)", said)
+    pieces = re.findall(r"^Progress (\d+) of (\d+)$", said, re.MULTILINE)
+    detail = f"`{names[-1].rpartition('/')[2]}`" if names else ""
+    if pieces:
+        there, whole = (int(size) / 1e6 for size in pieces[-1])
+        detail += f" {there:.0f} of {whole:.0f} MB"
+    return Progress(phase="Fetching", done=max(collected - 1, 0), total=total, detail=detail)
 
 
 def absent_name(log: str) -> str:

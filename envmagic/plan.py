@@ -74,10 +74,11 @@ def make_plan(
     )
     held: dict[Name, str] = {}
     while True:
-        planner = _Planner(snapshot, policy, known or {}, constraints, broken, held)
+        planner = _Planner(snapshot, policy, known or {}, constraints, not_locked, broken, held)
         planner.want(pins)
-        planner.complete()
-        planner.protect(not_locked)
+        while not planner.complete():
+            pass
+        planner.protect()
         planner.remove_extraneous()
         conflicts = planner.find_conflicts()
         culprit = planner.find_what_breaks_the_kernel(conflicts)
@@ -107,6 +108,18 @@ def _described_by(pin: Pin) -> Distribution:
     return Distribution(name=pin.name, version=version, source=pin.source)
 
 
+def find_kernel_changes(
+    plan: Plan, snapshot: Snapshot, known: Mapping[Name, Distribution]
+) -> tuple[Name, ...]:
+    """Return what a plan installs that a kernel of the set to come starts with."""
+    future = {
+        **simulate(plan, snapshot),
+        **{c.name: known[c.name] for c in plan.actions if c.name in known},
+    }
+    closure = find_closure([KERNEL], future, snapshot.platform.markers)
+    return tuple(c.name for c in plan.actions if c.kind.installs and c.name in closure)
+
+
 @dataclass
 class _Planner:
     """The steps of one plan.
@@ -118,9 +131,12 @@ class _Planner:
     policy: Policy
     known: Mapping[Name, Distribution]
     constraints: tuple[Pin, ...]
+    not_locked: tuple[Name, ...]
     broken: frozenset[tuple[Name, str]]
     held: Mapping[Name, str]
     changes: dict[Name, Change] = field(default_factory=dict)
+    replaced: set[Name] = field(default_factory=set)
+    """What the lock does not name, and cannot be kept as it is."""
 
     def __post_init__(self) -> None:
         self.by_name = self.snapshot.by_name()
@@ -175,28 +191,47 @@ class _Planner:
             found[0], pin, self.known.get(pin.name), strict_labels=self.policy.strict_labels
         )
         if kind is not Kind.EQUAL and found[0].ahead:
-            kind, reason = Kind.HELD, f"`{found[0].location}` comes first on the path"
+            kind, reason = Kind.HELD, _comes_first(found[0])
         elif kind is Kind.EQUAL and _is_doubled(found):
             kind, note = Kind.REINSTALL, f"{len(found)} copies of its metadata"
         return self._decide(kind, pin.name, reason, pin=pin, note=note)
 
-    def complete(self) -> None:
-        """Add what the locked distributions require and the lock does not name."""
+    def complete(self) -> bool:
+        """Add what the locked distributions require and the lock does not name.
+
+        Returns whether that is the answer: a choice that was taken back after its own
+        requirements were followed is noted in `replaced`, and all must be asked again.
+        """
+        self._forget_unlocked()
         waiting = [(c.name, c.pin.extras if c.pin else frozenset()) for c in self.changes.values()]
         waiting.sort(key=lambda item: (item[0], sorted(item[1])))
-        seen: set[tuple[Name, frozenset[str]]] = set()
+        seen: dict[Name, set[frozenset[str]]] = {}
         asked: dict[Name, _Asked] = {}
         while waiting:
-            name, extras = item = waiting.pop(0)
-            if item in seen or name not in self.future:
+            name, extras = waiting.pop(0)
+            if name not in self.future or extras in seen.get(name, ()):
                 continue
-            seen.add(item)
+            seen.setdefault(name, set()).add(extras)
             requirer = self.future[name]
             for requirement in requirements_of(requirer, self.markers, extras):
-                if requirement.name not in self.changes or requirement.name in asked:
-                    asked.setdefault(requirement.name, []).append((requirer, requirement))
-                    self._complete_with(asked[requirement.name])
-                waiting.append((requirement.name, requirement.extras))
+                needed = requirement.name
+                if needed not in self.changes or needed in asked:
+                    asked.setdefault(needed, []).append((requirer, requirement))
+                    before = self.future.get(needed)
+                    self._complete_with(asked[needed])
+                    if needed in seen and self.future[needed] != before:
+                        self.replaced.add(needed)
+                        return False
+                waiting.append((needed, requirement.extras))
+        return True
+
+    def _forget_unlocked(self) -> None:
+        for name in [c.name for c in self.changes.values() if not c.locked]:
+            del self.changes[name]
+            if name in self.installed:
+                self.future[name] = self.installed[name]
+            else:
+                del self.future[name]
 
     def _complete_with(self, asked: _Asked) -> None:
         """Plan what is not in the lock, but required by what is: keep it, or get it."""
@@ -213,20 +248,25 @@ class _Planner:
         installed, staged = self.installed.get(name), self.known.get(name)
         if installed is None:
             kind = Kind.INSTALL
-        elif all(requirement.allows(installed.version) for _, requirement in asked):
+        elif name in self.not_locked or (
+            name not in self.replaced
+            and all(requirement.allows(installed.version) for _, requirement in asked)
+        ):
             kind = Kind.KEEP
         elif staged is not None:
             kind = direction(installed.version, staged.version)
         else:
             kind = Kind.UPGRADE if ">" in pin.specifier else Kind.DOWNGRADE
         reason = f"not in the lock; `{requirer.name}` {requirer.version} requires it"
+        if kind.installs and installed is not None and installed.ahead:
+            kind, reason = Kind.HELD, _comes_first(installed)
         self._decide(kind, name, reason, pin=pin)
 
-    def protect(self, not_locked: Iterable[Name]) -> None:
+    def protect(self) -> None:
         """Keep what the kernel, the engine and the server need, and what the user names."""
         for name, requirer in self._protected().items():
             self._keep(name, f"protected: `{requirer}` requires it", root=name == requirer)
-        for name in not_locked:
+        for name in self.not_locked:
             self._keep(name, "the lock says that it could not be written as a line")
         for name in self.installed:
             if any(fnmatchcase(name, _canonical_glob(glob)) for glob in self.policy.keep):
@@ -242,7 +282,13 @@ class _Planner:
         roots = [*_ROOTS, *_SERVERS, *_NEVER_REMOVED]
         if Version(self.snapshot.platform.python) < Version("3.12"):
             roots += _NEVER_REMOVED_BEFORE_312
-        return find_closure(map(canonical_name, roots), self.installed, self.markers)
+        return find_closure(map(canonical_name, roots), self._best_known(), self.markers)
+
+    def _best_known(self) -> dict[Name, Distribution]:
+        """Return the set to come; what is not known of it yet, as it is now."""
+        unknown = (c.name for c in self.changes.values() if c.kind.installs)
+        now = {n: self.installed[n] for n in unknown if n in self.installed and n not in self.known}
+        return {**self.future, **now}
 
     def remove_extraneous(self) -> None:
         """Remove what nobody asks for; what lies outside this environment is not ours."""
@@ -274,7 +320,7 @@ class _Planner:
         for requirer, requirement, when in conflicts:
             if requirer.name not in kernel or when is When.NOW:
                 continue
-            for name in (requirement.name, requirer.name):
+            for name in (requirement.name, *_chain(requirer.name, kernel)):
                 change = self.changes.get(name)
                 if change is not None and change.kind.installs and change.installed is not None:
                     return name, (
@@ -331,6 +377,18 @@ def _notable(changes: tuple[Change, ...], known: Mapping[Name, Distribution]) ->
             hint="`--online` asks the index now; a sync asks before it changes anything",
             severity=Severity.NOTE,
         )
+
+
+def _chain(name: Name, requirers: Mapping[Name, Name]) -> Iterator[Name]:
+    """Yield a name, who requires it, who requires that, to the root of a closure."""
+    yield name
+    while requirers[name] != name:
+        name = requirers[name]
+        yield name
+
+
+def _comes_first(outside: Distribution) -> str:
+    return f"`{outside.location}` comes first on the path"
 
 
 def _canonical_glob(glob: str) -> str:

@@ -11,6 +11,7 @@ from envmagic.engine import (
     absent_name,
     editable_command,
     fetch_command,
+    fetch_progress,
     fetch_text,
     is_source,
     last_words,
@@ -45,6 +46,7 @@ class Preparation:
     tell: Callable[[Progress], None]
     cancel: Event
     agree: Callable[[Finding], bool] | None
+    pip: Version = field(default_factory=lambda: Version("0"))
     left_out: set[Name] = field(default_factory=set)
 
     def lacks(self, change: Change) -> bool:
@@ -80,7 +82,7 @@ class Preparation:
     def _fetch_ready(self, changes: Sequence[Change]) -> Change | None:
         """Fetch wheels; return the first change that there is no wheel for, if any."""
         for group in _by_hash(changes):
-            code, said = self._pip("Fetching", group, build=False)
+            code, said = self._pip(group, build=False)
             absent = canonical_name(absent_name(said))
             failed = next((change for change in group if change.name == absent), None)
             if code and failed is None:
@@ -121,26 +123,20 @@ class Preparation:
             if pin.source.editable:
                 code, said = self._run(editable_command(pin, self.stage.wheels_folder))
             else:
-                code, said = self._pip("Building", [change], build=True)
+                code, said = self._pip([change], build=True)
             if code:
                 raise EngineError(
                     f"`{change.name}`{_at(pin)} cannot be built; {UNTOUCHED}\n{last_words(said)}",
                     _hint_for(said) or "pin a version that has a wheel",
                 )
 
-    def _pip(self, phase: str, changes: Sequence[Change], *, build: bool) -> tuple[int, str]:
-        text = fetch_text(changes, self.options)
-        requirements = self.stage.write("requirements.txt", text)
-        command = fetch_command(requirements, self.stage.wheels_folder, build=build)
+    def _pip(self, changes: Sequence[Change], *, build: bool) -> tuple[int, str]:
+        requirements = self.stage.write("requirements.txt", fetch_text(changes, self.options))
+        progress = "raw" if self.pip >= Version("24.1") else "off"
+        wheels = self.stage.wheels_folder
+        command = fetch_command(requirements, wheels, build=build, progress=progress)
         total = len(changes)
-
-        def count(said: str) -> Progress:
-            lines = said.splitlines()
-            done = sum(line.startswith(("Collecting ", "Processing ")) for line in lines)
-            detail = next((s.strip() for s in reversed(lines) if "Downloading " in s), "")
-            return Progress(phase=phase, done=max(done - 1, 0), total=total, detail=detail)
-
-        return self._run(command, count if not build else None)
+        return self._run(command, None if build else lambda said: fetch_progress(said, total))
 
     def _run(
         self, command: Command, count: Callable[[str], Progress] | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from envmagic.model import canonical_name
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 Markers = tuple[tuple[str, str], ...]
 
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _LINE = re.compile(
-    r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*"  # name
+    rf"\s*({_NAME})\s*"
     r"(?:\[([A-Za-z0-9._, -]*)\])?\s*"  # extras
     r"(?:\(([^()@;]*)\)|([^()@;\[\]]*))"  # specifier, in brackets or not
     r"(?:;(.*))?"  # marker
 )
+_EXTRAS = re.compile(rf"\s*(?:{_NAME}\s*(?:,\s*{_NAME}\s*)*)?")
 _CLAUSE = re.compile(r"\s*(==|!=|<=|>=|<|>|~=)\s*(\d+(?:\.\d+)*)(\.\*|[.-]?[a-z]+[.]?\d*)?\s*")
 _COMPARISON = re.compile(r"""(\w+)\s*(==|!=|<=|>=|<|>)\s*(?:"([^"]*)"|'([^']*)')""")
 _TOKEN = re.compile(
@@ -37,19 +39,15 @@ _TOKEN = re.compile(
 )
 _EXTRA = re.compile(r"""extra\s*==\s*(?:"([^"]*)"|'([^']*)')\s*\)*\s*$""")
 _OR = re.compile(r"\bor\b")
-_NAMES = re.compile(
-    r"\s*(?:{0}\s*(?:,\s*{0}\s*)*)?".format("[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-)
 _VERSIONED = {"implementation_version", "platform_release", "python_full_version", "python_version"}
 """The variables that are compared as versions, where both sides are one."""
-_PLAIN_MARKER = re.compile(
-    r"""\s*{0}(?:\b(?:and|or)\b\s*{0})*""".format(
-        r"""(?:implementation_name|implementation_version|os_name|platform_machine"""
-        r"""|platform_python_implementation|platform_release|platform_system|platform_version"""
-        r"""|python_full_version|python_version|sys_platform|extra)"""
-        r"""\s*(?:==|!=|<=|>=|<|>)\s*(?:"[^"]*"|'[^']*')\s*"""
-    )
+_PLAIN_COMPARISON = (
+    r"(?:implementation_name|implementation_version|os_name|platform_machine"
+    r"|platform_python_implementation|platform_release|platform_system|platform_version"
+    r"|python_full_version|python_version|sys_platform|extra)"
+    r"""\s*(?:==|!=|<=|>=|<|>)\s*(?:"[^"]*"|'[^']*')\s*"""
 )
+_PLAIN_MARKER = re.compile(rf"\s*{_PLAIN_COMPARISON}(?:\b(?:and|or)\b\s*{_PLAIN_COMPARISON})*")
 _PLAIN_VERSION = re.compile(r"\d+(?:\.\d+)*")
 _COMPARE: dict[str, Callable[[Version, Version], bool]] = {
     "==": operator.eq,
@@ -95,7 +93,7 @@ def parse_requirement(text: str) -> Requirement:
     specifier = (bracketed or bare or "").strip()
     if specifier and _clauses(specifier) is None:
         return _parse_slowly(text)
-    if extras and not _NAMES.fullmatch(extras):
+    if extras and not _EXTRAS.fullmatch(extras):
         return _parse_slowly(text)
     if marker is not None and not _PLAIN_MARKER.fullmatch(marker):
         return _parse_slowly(text)
@@ -139,7 +137,10 @@ def _clauses(specifier: str) -> tuple[tuple[str, Version, bool], ...] | None:
             return None
         if sign == "~=" and (suffix or "." not in release):
             return None
-        version = Version(release if prefix else release + (suffix or ""))
+        try:
+            version = Version(release if prefix else release + (suffix or ""))
+        except InvalidVersion:
+            return None
         clauses.append((sign, version, prefix))
     return tuple(clauses)
 
@@ -230,15 +231,12 @@ def _comparison(text: str, markers: dict[str, str], extra: str) -> bool | None:
     if variable == "extra":
         return (canonical_name(wanted) == canonical_name(extra)) if sign == "==" else None
     value = markers.get(variable)
-    if value is None:
-        return None
-    if variable in _VERSIONED:
+    if value is not None and variable in _VERSIONED:
         if _PLAIN_VERSION.fullmatch(value) and _PLAIN_VERSION.fullmatch(wanted):
             return _holds(Version(value), sign, Version(wanted), prefix=False)
-        return None
-    if sign not in {"==", "!="} or _PLAIN_VERSION.match(wanted):
-        return None
-    return (value == wanted) is (sign == "==")
+    elif value is not None and sign in {"==", "!="} and not _PLAIN_VERSION.match(wanted):
+        return (value == wanted) is (sign == "==")
+    return None
 
 
 def requirements_of(
@@ -264,7 +262,8 @@ def _extra_is_asked(line: str, extras: frozenset[str]) -> bool:
     match = _EXTRA.search(line)
     if match is None or _OR.search(line):
         return True
-    return bool(extras) and canonical_name(match[1] or match[2] or "") in extras
+    asked = canonical_name(match[1] or match[2] or "")
+    return not asked or asked in extras
 
 
 def unreadable_lines(distribution: Distribution) -> Iterator[str]:

@@ -22,6 +22,7 @@ from envmagic.model import (
 from envmagic.probe import parse_header, source_to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from envmagic.model import Name, Source
@@ -62,6 +63,14 @@ class Stage:
         wheel = self.wheels()[name]
         del self._wheels[wheel.path]
         wheel.path.unlink()
+
+    def unpack(self, names: Iterable[Name]) -> Path:
+        """Unpack some of the wheels beside each other, as on a path; return the folder."""
+        folder = self.folder / "unpacked"
+        for name in names:
+            with zipfile.ZipFile(self.wheels()[name].path) as archive:
+                archive.extractall(folder)
+        return folder
 
     def write(self, name: str, text: str) -> Path:
         """Write a file beside the wheels, and return its path."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
+
+from packaging.version import Version
 
 from envmagic.engine import (
     effective_lock,
@@ -23,12 +25,15 @@ from envmagic.model import (
     EnvmagicError,
     FindingKind,
     Outcome,
+    PolicyError,
     Progress,
     Report,
     State,
     When,
+    canonical_name,
+    join_names,
 )
-from envmagic.plan import KERNEL
+from envmagic.plan import KERNEL, find_kernel_changes
 from envmagic.prepare import Preparation
 from envmagic.preview import Request, make_report, preview, refuse
 from envmagic.probe import installed_versions, missing_files
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
     from envmagic.model import Change, Finding, Node, Snapshot
 
 _ASKED = {FindingKind.BUILD, FindingKind.ORIGIN, FindingKind.HELD}
+_START_A_KERNEL = Command(arguments=("-m", "ipykernel_launcher", "--version"))
+"""Imports all that a kernel starts with, and ends."""
 _ROUNDS = 20
 """How often what is fetched may ask for more to fetch; each round goes one step deeper."""
 
@@ -89,6 +96,7 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
         if not ready.plan.actions:
             return Outcome(state=State.HELD, before=ready)
         work = _Work(request, node, snapshot, stage, ready)
+        _rehearse_kernel(work, face)
         _rehearse(work, face)
         return _apply(work, face)
 
@@ -143,6 +151,7 @@ def _prepare(
         tell=face.tell if face else lambda _: None,
         cancel=face.cancel if face else Event(),
         agree=agree if face else None,
+        pip=_pip_version(snapshot),
     )
     for _ in range(_ROUNDS):
         plan = request.plan(snapshot, stage.known())
@@ -164,6 +173,12 @@ class _Work:
     report: Report
 
 
+def _pip_version(snapshot: Snapshot) -> Version:
+    found = snapshot.by_name().get(canonical_name("pip"), ())
+    version = found[0].version if found else ""
+    return version if isinstance(version, Version) else Version("0")
+
+
 def _rehearse(work: _Work, face: Face) -> None:
     """Hold what pip-sync says that it would do against the plan, before it does anything."""
     stage, plan = work.stage, work.report.plan
@@ -176,6 +191,27 @@ def _rehearse(work: _Work, face: Face) -> None:
             f"pip-sync would not do what the plan says: {'; '.join(surprises)}; "
             "nothing was changed",
             "this is a bug of envmagic: please report it with your lock",
+        )
+
+
+def _rehearse_kernel(work: _Work, face: Face) -> None:
+    """Start a kernel with what is new in its closure, before that is in the environment.
+
+    What the metadata promises (`held` goes by that) need not be true of the code.
+    """
+    stage, snapshot = work.stage, work.snapshot
+    names = find_kernel_changes(work.report.plan, snapshot, stage.known())
+    if not names or KERNEL not in snapshot.by_name():
+        return
+    face.tell(Progress(phase="Rehearsing"))
+    path = str(stage.unpack(names))
+    command = replace(_START_A_KERNEL, environment=(("PYTHONPATH", path),))
+    before = len(stage.log_text())
+    if work.node.run(command, log=stage.log, cancel=face.cancel):
+        raise PolicyError(
+            f"a kernel would not start with {join_names(names)} as locked; nothing was changed\n"
+            f"{last_words(stage.log_text()[before:])}",
+            "pin versions that the kernel can live with, or use another environment",
         )
 
 
@@ -258,8 +294,7 @@ def _was_known(finding: Finding, report: Report, promised: set[str]) -> bool:
 
 
 def _start_a_kernel(work: _Work) -> Iterator[str]:
-    command = Command(arguments=("-m", "ipykernel_launcher", "--version"))
-    if work.node.run(command, log=work.stage.log):
+    if work.node.run(_START_A_KERNEL, log=work.stage.log):
         yield f"a kernel cannot start any more:\n{last_words(work.stage.log_text())}"
     spec = Path(work.report.platform.prefix, "share", "jupyter", "kernels", "python3")
     had_spec = any(d.name == KERNEL and d.local for d in work.snapshot.distributions)

@@ -45,12 +45,13 @@ background:transparent;color:inherit;max-width:420px;white-space:normal}
 border-bottom:2px solid var(--jp-border-color1,#bdbdbd)}
 .envmagic table.em-table tbody th{font-weight:600}
 .envmagic table.em-table td.em-v{font-family:var(--jp-code-font-family,monospace);font-size:12px}
-.envmagic td.em-kind{white-space:nowrap;border-left:3px solid transparent}
-.envmagic tr.em-install td.em-kind{border-left-color:var(--jp-success-color1,#388e3c)}
-.envmagic tr.em-upgrade td.em-kind,.envmagic tr.em-downgrade td.em-kind,
-.envmagic tr.em-reinstall td.em-kind{border-left-color:var(--jp-info-color1,#0288d1)}
-.envmagic tr.em-remove td.em-kind{border-left-color:var(--jp-error-color1,#d32f2f)}
-.envmagic tr.em-held td.em-kind{border-left-color:var(--jp-warn-color1,#f57c00)}
+.envmagic table.em-table caption{caption-side:top;text-align:left;padding:2px 0}
+.envmagic table.em-table td.em-kind{white-space:nowrap;border-left:3px solid var(--em-kind,transparent)}
+.envmagic tr.em-install{--em-kind:var(--jp-success-color1,#388e3c)}
+.envmagic tr.em-upgrade,.envmagic tr.em-downgrade,.envmagic tr.em-reinstall{
+--em-kind:var(--jp-info-color1,#0288d1)}
+.envmagic tr.em-remove{--em-kind:var(--jp-error-color1,#d32f2f)}
+.envmagic tr.em-held{--em-kind:var(--jp-warn-color1,#f57c00)}
 .envmagic ul.em-findings{list-style:none;margin:6px 0;padding:0}
 .envmagic ul.em-findings li{padding:3px 8px;margin:3px 0;border-left:3px solid
 var(--jp-border-color1,#bdbdbd);overflow-wrap:anywhere}
@@ -59,7 +60,7 @@ var(--jp-border-color1,#bdbdbd);overflow-wrap:anywhere}
 .envmagic details summary{cursor:pointer;color:var(--jp-ui-font-color2,#616161)}
 .envmagic pre{white-space:pre-wrap;font-size:12px}
 </style>"""
-_MARKS = {Severity.ERROR: "✗ error", Severity.WARNING: "▲ warning", Severity.NOTE: "ⓘ note"}
+_MARKS = {Severity.ERROR: "✗ error", Severity.WARNING: "▲ warning", Severity.NOTE: "note"}
 _STATES = {
     State.UNCHANGED: "✓",
     State.SUCCEEDED: "✓",
@@ -80,10 +81,16 @@ def render_html(report: Report, *, kinds: Collection[Kind] | None = None, query:
         f'<p class="em-head">{mark} {_text(headline(report))}</p>',
         f'<p class="em-soft">{_text(environment_line(report))}</p>',
         _findings(report.findings),
-        _table(chosen, report, f"{len(chosen)} of {len(changes)} changes") if changes else "",
+        _table(chosen, report, _count(len(chosen), len(changes))) if changes else "",
         _kept(report),
+        _restart(report),
     ]
     return _box(parts)
+
+
+def _count(chosen: int, there: int) -> str:
+    noun = "change" if there == 1 else "changes"
+    return f"{there} {noun}" if chosen == there else f"{chosen} of {there} {noun}"
 
 
 def render_outcome_html(outcome: Outcome, button: str = "") -> str:
@@ -94,14 +101,19 @@ def render_outcome_html(outcome: Outcome, button: str = "") -> str:
     if outcome.state is State.FAILED:
         parts.append(f"<p>{_text(failure_hint(outcome))}. Log: {_text(f'`{outcome.log}`')}</p>")
     if after is not None and after.restart.needed:
-        reasons = "".join(f"<li>{_text(reason)}</li>" for reason in after.restart.reasons)
-        parts.append(f"<p>Restart the kernel, which still runs the old code:</p><ul>{reasons}</ul>")
-        parts.append(button)
+        parts += [_restart(after), button]
     elif after is not None and after.kernel and outcome.state is State.SUCCEEDED:
         parts.append('<p class="em-soft">No restart needed: nothing that changed is loaded.</p>')
     if after is not None:
         parts.append(_findings(after.findings))
     return _box(parts)
+
+
+def _restart(report: Report) -> str:
+    if not report.restart.needed:
+        return ""
+    reasons = "".join(f"<li>{_text(reason)}</li>" for reason in report.restart.reasons)
+    return f"<p>Restart the kernel, which still runs the old code:</p><ul>{reasons}</ul>"
 
 
 def render_words_html(words: str) -> str:

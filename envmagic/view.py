@@ -63,7 +63,7 @@ def cells(change: Change, report: Report) -> tuple[str, str, str, str, str]:
 
 def headline(report: Report) -> str:
     """Return in one sentence whether the environment is equal to the lock."""
-    subject = "this kernel" if report.kernel else "this environment"
+    subject = "This kernel" if report.kernel else "This environment"
     name, counts = report.lock.path, report.plan.counts()
     if report.plan.parity:
         return f"{subject} is equal to `{name}`: {_pins(report)}, nothing to change"

@@ -85,7 +85,7 @@ class SyncControls:
 
     def _start(self) -> None:
         self._apply.disabled = True
-        self._progress.layout.display = ""
+        self._progress.layout.display = self._bar.layout.display = ""
         if self._thread is not None:
             self._answered.set()
             return
@@ -115,7 +115,8 @@ class SyncControls:
             return True
         self._report = replace(report, accelerator=self._report.accelerator)
         self._filter(None)
-        self._status.value = "The plan has grown since it was shown: look, then apply again."
+        self._bar.layout.display = "none"
+        self._status.value = "There is more to do than was shown: look again, then apply."
         self._apply.disabled = False
         self._answered.clear()
         self._answered.wait()

@@ -22,6 +22,7 @@ ROOT = HERE.parent
 OUTPUT = ROOT / "demo-output"
 ENVIRONMENT = OUTPUT / "environment"
 PYTHON = ENVIRONMENT / "bin" / "python"
+KERNEL_LOG = OUTPUT / "kernel.log"
 LOCK = HERE / "small_env.txt"
 
 # How the environment has drifted away from `small_env.txt`.
@@ -82,12 +83,13 @@ def run(*arguments: str | Path, check: bool = True) -> str:
 
 
 def read_pins(text: str) -> dict[str, str]:
-    """Return name and version of each `==` line, as pip would take them for this Python."""
+    """Return name and version (or URL) of each line, as pip would take them for this Python."""
     pins = {}
     for line in text.splitlines():
         pin, _, marker = line.partition(";")
-        if "==" in pin and not line.startswith("#") and _applies(marker):
-            name, _, version = pin.partition("==")
+        sign = next((sign for sign in ("==", " @ ") if sign in pin), "")
+        if sign and not line.startswith("#") and _applies(marker):
+            name, _, version = pin.partition(sign)
             pins[_NAME.sub("-", name.strip()).lower()] = version.strip()
     return pins
 
@@ -108,10 +110,9 @@ def make_environment() -> dict[str, str]:
     chapter = Chapter("An environment that has drifted away from its lock")
     shutil.rmtree(OUTPUT, ignore_errors=True)
     pip = (PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    run(Path(sys.base_prefix, "bin", "python3"), "-m", "venv", ENVIRONMENT)
+    run(sys.executable, "-m", "venv", ENVIRONMENT)
     wheels = OUTPUT / "wheels"
-    wheel = (*pip, "wheel", "--no-deps", "--wheel-dir", wheels)
-    run(*wheel, ROOT)
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
     run(*pip, "install", "ipykernel", *OLDER, *NEWER, *EXTRANEOUS, *wheels.glob("*.whl"))
     found, wanted = installed(), read_pins(LOCK.read_text("utf-8"))
     chapter.say(
@@ -139,13 +140,25 @@ def run_notebook() -> Any:  # noqa: ANN401 (nbformat has no types)
     client = NotebookClient(
         notebook, km=manager, timeout=600, resources={"metadata": {"path": str(HERE)}}
     )
-    client.execute(env={**os.environ, "VIRTUAL_ENV": str(ENVIRONMENT)})
+    with KERNEL_LOG.open("wb") as log:
+        client.execute(env=_environ(), stderr=log)
+    plan = ""
     for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.source.startswith("%"):
-            chapter.say(f"In [{cell.execution_count}]: {cell.source}  ({_seconds(cell)})")
-            chapter.say(textwrap.indent(_shorten(_words(cell)), "   ") + "\n")
+        if cell.cell_type != "code" or not cell.source.startswith("%"):
+            continue
+        words = _words(cell)
+        if plan and words.startswith(plan):
+            words = f"(the same plan, then)\n{words.removeprefix(plan).lstrip()}"
+        plan = words if "--dry-run" in cell.source else plan
+        chapter.say(_bold(f"In [{cell.execution_count}]: {cell.source}") + f"   {_seconds(cell)}")
+        if words:
+            chapter.say(textwrap.indent(_shorten(words), "   ") + "\n")
     chapter.say(f"the whole notebook took {chapter.took()}")
     return notebook
+
+
+def _environ() -> dict[str, str]:
+    return {**os.environ, "VIRTUAL_ENV": str(ENVIRONMENT)}
 
 
 def _seconds(cell: Any) -> str:  # noqa: ANN401 (nbformat has no types)
@@ -200,7 +213,8 @@ def start_kernel(code: str) -> str:
 
     manager = KernelManager()
     manager.kernel_spec.argv[0] = str(PYTHON)
-    manager.start_kernel(env={**os.environ, "VIRTUAL_ENV": str(ENVIRONMENT)})
+    with KERNEL_LOG.open("ab") as log:
+        manager.start_kernel(env=_environ(), stderr=log)
     client: Any = manager.client()
     client.start_channels()
     printed: list[str] = []

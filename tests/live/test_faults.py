@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from support.wheelhouse import Wheelhouse
 from support.wheels import make_project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support.environment import Environment
     from support.index import Fault
@@ -143,12 +144,12 @@ def test_a_source_is_named_built_and_installed(story: Story, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def served(story: Story, index: Index) -> Iterator[tuple[Story, Index]]:
+def served(story: Story, index: Index) -> tuple[Story, Index]:
     """The same environment, and an index on loopback instead of a folder."""
     other = Story(story.environment, None)
     other.places = [f"--index-url={index.url}"]
     other.write("alpha==2.0", "beta==1.0")
-    yield other, index
+    return other, index
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_two_syncs_at_once(served: tuple[Story, Index]) -> None:
 
 def test_a_password_is_seen_by_nobody(story: Story, tmp_path: Path) -> None:
     """Not on the screen, not on a command line, not in a file that stays."""
-    secret = "hunter2-Zx"
+    secret = secrets.token_hex(8)
     folder = Wheelhouse.standard(tmp_path / "secret").folder
     with Index(folder, user="someone", password=secret) as index:
         other = Story(story.environment, None)
@@ -289,8 +290,7 @@ def start(story: Story) -> Process:
     )
 
 
-def wait_until(condition: object, timeout: float = 30) -> None:
-    assert callable(condition)
+def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end
@@ -308,3 +308,18 @@ def processes_in(prefix: Path) -> list[Path]:
     return [
         file for file in Path("/proc").glob("[0-9]*/cmdline") if str(prefix).encode() in read(file)
     ]
+
+
+def test_a_wheel_that_kills_the_kernel_never_gets_in(
+    kernel_environment: Environment, tmp_path: Path
+) -> None:
+    """Its metadata promises all that ipykernel wants; its code is not there."""
+    own = Wheelhouse.standard(tmp_path / "wheels")
+    own.add("traitlets", "99.0")
+    story = Story(kernel_environment, own)
+    story.write("traitlets==99.0", "alpha==1.0")
+    before = kernel_environment.manifest()
+    done = story.sync(code=3)
+    assert "a kernel would not start with `traitlets` as locked" in done.stderr
+    assert "ImportError" in done.stderr
+    assert kernel_environment.manifest() == before

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.environment import Environment
+    from support.index import Index
     from support.kernel import CellResult, LiveKernel
     from support.wheelhouse import Wheelhouse
 
@@ -190,7 +191,7 @@ def test_the_rows_can_be_filtered_and_searched(kernel: LiveKernel) -> None:
 
 
 def test_an_interrupt_while_preparing_changes_nothing(
-    kernel_environment: Environment, wheelhouse: Wheelhouse, index: Any
+    kernel_environment: Environment, wheelhouse: Wheelhouse, index: Index
 ) -> None:
     story = Story(kernel_environment, wheelhouse)
     story.write(f"--index-url {index.url}", "alpha==2.0")

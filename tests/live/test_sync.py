@@ -18,6 +18,7 @@ from support.wheels import make_git_repository, make_project
 
 if TYPE_CHECKING:
     from support.environment import Environment
+    from support.templates import Templates
 
 pytestmark = pytest.mark.live
 
@@ -250,7 +251,7 @@ def test_a_leftover_of_pip_is_told_and_does_no_harm(story: Story) -> None:
 
 
 def test_a_change_that_kills_the_kernel_is_held(
-    kernel_environment: Environment, wheelhouse: Wheelhouse, tmp_path: Path
+    kernel_environment: Environment, tmp_path: Path
 ) -> None:
     own = Wheelhouse.standard(tmp_path / "wheels")
     own.add("traitlets", "4.0")
@@ -282,7 +283,7 @@ def test_a_kernel_lives_on_after_a_lock_of_one_line(
 
 
 def test_a_freeze_is_a_lock_of_the_same_set(
-    story: Story, wheelhouse: Wheelhouse, bare_environment: Environment, templates: Any
+    story: Story, wheelhouse: Wheelhouse, bare_environment: Environment, templates: Templates
 ) -> None:
     story.environment.install(wheelhouse, "alpha==1.0", "tlocal==2.4.0+cpu", "epsilon==1.0")
     frozen = story.environment.run("-m", "envmagic", "freeze").stdout

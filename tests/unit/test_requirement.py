@@ -169,7 +169,9 @@ conditions = st.recursive(comparisons(), _joined, max_leaves=5)
 def lines(draw: st.DrawFn) -> str:
     extras = draw(st.lists(st.sampled_from(EXTRAS[1:]), max_size=2))
     inner = f"{draw(spaces)},{draw(spaces)}".join(extras)
-    bracketed = f"[{draw(spaces)}{inner}{draw(spaces)}]" if extras or draw(st.booleans()) else ""
+    bracketed = (
+        f"[{draw(spaces)}{inner}{draw(spaces)}]" if draw(st.booleans()) or extras else ""
+    )
     head = f"{draw(spaces)}{draw(spellings)}{draw(spaces)}{bracketed}{draw(spaces)}"
     marker = draw(st.one_of(st.just(""), conditions))
     if draw(st.integers(0, 5)) == 0:
@@ -204,11 +206,11 @@ def test_a_line_reads_as_packaging_reads_it(line: str) -> None:
     try:
         oracle = Oracle(line)
     except InvalidRequirement:
-        with pytest.raises(ValueError, match=""):
+        with pytest.raises(InvalidRequirement):
             parse_requirement(line)
         return
     ours = parse_requirement(line)
-    assert ours.name == canonicalize_name(oracle.name)
+    assert str(ours.name) == canonicalize_name(oracle.name)
     assert ours.extras == {canonicalize_name(extra) for extra in oracle.extras}
     assert SpecifierSet(ours.specifier) == oracle.specifier
     assert (Marker(ours.marker) if ours.marker else None) == oracle.marker
@@ -247,7 +249,7 @@ def test_a_line_reads_as_packaging_reads_it(line: str) -> None:
 def test_what_packaging_cannot_read_is_an_error(line: str) -> None:
     with pytest.raises(InvalidRequirement):
         Oracle(line)
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(InvalidRequirement):
         parse_requirement(line)
 
 
@@ -303,7 +305,7 @@ def test_no_marker_is_always_true() -> None:
 
 @given(st.text(alphabet="abAZ019-_.", max_size=12))
 def test_the_canonical_name_is_that_of_packaging(name: str) -> None:
-    assert canonical_name(name) == canonicalize_name(name)
+    assert str(canonical_name(name)) == canonicalize_name(name)
 
 
 def test_the_markers_of_this_interpreter_are_those_of_packaging() -> None:

@@ -1,0 +1,812 @@
+"""What a plan does to each name: as tables, and as laws for every set and every lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from packaging.markers import default_environment
+from packaging.version import Version
+
+from envmagic.check import find_conflicts
+from envmagic.freeze import freeze
+from envmagic.lock import parse_lock
+from envmagic.model import (
+    INDEX,
+    Change,
+    Distribution,
+    Finding,
+    FindingKind,
+    Kind,
+    Lock,
+    Name,
+    Pin,
+    Plan,
+    Platform,
+    Policy,
+    Severity,
+    Snapshot,
+    Source,
+    SourceKind,
+    When,
+    canonical_name,
+    read_version,
+)
+from envmagic.plan import KERNEL, make_plan, simulate
+from envmagic.requirement import find_closure, parse_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+SITE = "/env/lib/site-packages"
+OUTSIDE = "/usr/lib/site-packages"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+OTHER_COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
+SHA = "a" * 64
+MARKERS = {
+    **{key: str(value) for key, value in default_environment().items()},
+    "python_version": "3.11",
+    "python_full_version": "3.11.7",
+    "sys_platform": "linux",
+}
+VCS = Source(kind=SourceKind.VCS, url="https://e.org/a.git", vcs="git", commit=COMMIT)
+EDITABLE = Source(kind=SourceKind.DIRECTORY, url="file:///src/a", editable=True)
+ARCHIVE = Source(
+    kind=SourceKind.ARCHIVE, url="https://e.org/a-1.0-py3-none-any.whl", hashes=(f"sha256:{SHA}",)
+)
+
+
+def dist(text: str, *requires: str, source: Source = INDEX, folder: str = SITE) -> Distribution:
+    name, _, version = text.partition("==")
+    return Distribution(
+        name=canonical_name(name),
+        version=read_version(version or "1.0"),
+        requires=requires,
+        source=source,
+        location=folder,
+        metadata=f"{name}-{version or '1.0'}.dist-info",
+        local=folder == SITE,
+    )
+
+
+def snapshot(*distributions: Distribution, python: str = "3.12.1") -> Snapshot:
+    where = Platform(
+        python=python,
+        implementation="cpython",
+        markers=tuple(sorted(MARKERS.items())),
+        executable="/env/bin/python",
+        prefix="/env",
+        virtual=True,
+        site=(SITE,),
+    )
+    return Snapshot(platform=where, distributions=distributions)
+
+
+def lock(text: str, *, constraints: str = "") -> Lock:
+    files = {"constraints.txt": constraints}
+    return parse_lock(
+        text + ("\n-c constraints.txt" if constraints else ""),
+        "lock.txt",
+        read=lambda path: files[path],
+        markers=MARKERS,
+        allow_ranges=True,
+        environ={},
+    )
+
+
+def plan(
+    text: str,
+    *distributions: Distribution,
+    policy: Policy = Policy(),  # noqa: B008 (frozen)
+    known: Iterable[Distribution] = (),
+    constraints: str = "",
+) -> Plan:
+    wanted = lock(text, constraints=constraints)
+    return make_plan(
+        wanted.pins,
+        snapshot(*distributions),
+        policy,
+        constraints=wanted.constraints,
+        not_locked=wanted.not_locked,
+        known={d.name: d for d in known},
+    )
+
+
+def rows(planned: Plan) -> dict[str, str]:
+    """Return each name's kind and, if it has one, what it shall be."""
+    return {c.name: f"{c.kind.value} {c.wanted}".strip() for c in planned.changes}
+
+
+def row(planned: Plan, name: str) -> Change:
+    (change,) = [c for c in planned.changes if c.name == name]
+    return change
+
+
+def findings(planned: Plan, kind: FindingKind) -> list[Finding]:
+    return [f for f in planned.findings if f.kind is kind]
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "expected"),
+    [
+        ([], "a==1.0", "install 1.0"),
+        (["a==1.0"], "a==1.0", "equal 1.0"),
+        (["a==1.0"], "a==1.0.0", "equal 1.0"),
+        (["a==1.0"], "a==1.1", "upgrade 1.1"),
+        (["a==1.0"], "a==1.0.post1", "upgrade 1.0.post1"),
+        (["a==1.0"], "a==1.0rc1", "downgrade 1.0rc1"),
+        (["a==2.0"], "a==1.9.9", "downgrade 1.9.9"),
+        (["a==2.0"], "a==1!1.0", "upgrade 1!1.0"),
+        (["a==2.4.0+cpu"], "a==2.4.0", "equal 2.4.0+cpu"),
+        (["a==2.4.0"], "a==2.4.0+cpu", "reinstall 2.4.0+cpu"),
+        (["a==2.4.0+cpu"], "a==2.4.0+cu121", "reinstall 2.4.0+cu121"),
+        (["a==2.4.0+cpu"], "a==2.4.0+CPU", "equal 2.4.0+cpu"),
+        (["a==2.4.0+cpu"], "a===2.4.0", "reinstall 2.4.0"),
+        (["a==2.3.0+cpu"], "a==2.4.0", "upgrade 2.4.0"),
+        (["a==1.0"], "a===1.0", "equal 1.0"),
+        (["a==1.0"], "a===odd_one", "reinstall odd_one"),
+        (["a==odd_one"], "a===odd_one", "equal odd_one"),
+        (["a==odd_one"], "a==1.0", "reinstall 1.0"),
+        (["a==1.5"], "a>=1,<2", "equal 1.5"),
+        (["a==2.0rc1"], "a>=1", "equal 2.0rc1"),
+        (["a==2.0"], "a>=1,<2", "reinstall >=1,<2"),
+        (["a==2.0"], "a", "equal 2.0"),
+        ([], "a", "install any"),
+        (["a==1.0"], "a[x]==1.0", "equal 1.0"),
+    ],
+)
+def test_a_pin_and_what_is_installed_of_its_name(
+    installed: list[str], wanted: str, expected: str
+) -> None:
+    planned = plan(wanted, *map(dist, installed))
+    assert rows(planned) == {"a": expected}
+    assert row(planned, "a").reason == "lock.txt:1"
+    assert row(planned, "a").locked
+    assert planned.parity is expected.startswith("equal")
+
+
+def test_a_build_that_a_pin_without_a_label_accepts_is_noted() -> None:
+    planned = plan("a==2.4.0", dist("a==2.4.0+cpu"))
+    note = "same release, other build: lock 2.4.0, installed 2.4.0+cpu"
+    assert row(planned, "a").note == note
+    (finding,) = planned.findings
+    assert (finding.kind, finding.name, finding.text) == (FindingKind.LABEL, "a", f"`a`: {note}")
+    strict = plan("a==2.4.0", dist("a==2.4.0+cpu"), policy=Policy(strict_labels=True))
+    assert rows(strict) == {"a": "reinstall 2.4.0"}
+
+
+def test_what_is_extraneous_goes_and_the_plan_counts() -> None:
+    installed = [dist("a"), dist("b", "c"), dist("c"), dist("d==2")]
+    planned = plan("a==1.0\nd==1\ne==1", *installed)
+    assert rows(planned) == {
+        "a": "equal 1.0",
+        "b": "remove",
+        "c": "remove",
+        "d": "downgrade 1",
+        "e": "install 1",
+    }
+    assert row(planned, "b").reason == "not in the lock"
+    assert [c.name for c in planned.actions] == ["b", "c", "d", "e"]
+    assert planned.counts() == {
+        **dict.fromkeys((kind.value for kind in Kind), 0),
+        "unlocked": 0,
+        "equal": 1,
+        "remove": 2,
+        "downgrade": 1,
+        "install": 1,
+    }
+
+
+VCS_LINE = f"a @ git+https://e.org/a.git@{COMMIT}"
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted", "kind"),
+    [
+        (VCS, VCS_LINE, Kind.EQUAL),
+        (VCS, VCS_LINE.replace(".git@", "@"), Kind.EQUAL),
+        (VCS, VCS_LINE.replace("//", "//user:secret@", 1), Kind.EQUAL),
+        (VCS, VCS_LINE.replace(COMMIT, OTHER_COMMIT), Kind.REINSTALL),
+        (VCS, f"{VCS_LINE}#subdirectory=python", Kind.REINSTALL),
+        (replace(VCS, subdirectory="python"), f"{VCS_LINE}#subdirectory=python", Kind.EQUAL),
+        (INDEX, VCS_LINE, Kind.REINSTALL),
+        (EDITABLE, "-e file:///src/a#egg=a", Kind.EQUAL),
+        (EDITABLE, "a @ file:///src/a", Kind.REINSTALL),
+        (EDITABLE, "-e file:///src/b#egg=a", Kind.REINSTALL),
+        (replace(EDITABLE, editable=False), "a @ file:///src/a", Kind.EQUAL),
+        (ARCHIVE, f"a @ {ARCHIVE.url}", Kind.EQUAL),
+        (ARCHIVE, f"a @ {ARCHIVE.url}#sha256={SHA}", Kind.EQUAL),
+        (ARCHIVE, f"a @ https://mirror.org/a-1.0.whl#sha256={SHA}", Kind.EQUAL),
+        (ARCHIVE, f"a @ {ARCHIVE.url}#sha256={'b' * 64}", Kind.REINSTALL),
+        (ARCHIVE, "a @ https://mirror.org/a-1.0.whl", Kind.REINSTALL),
+        (INDEX, f"a @ {ARCHIVE.url}", Kind.REINSTALL),
+    ],
+)
+def test_where_it_comes_from_decides_for_a_direct_url(
+    source: Source, wanted: str, kind: Kind
+) -> None:
+    assert row(plan(wanted, dist("a", source=source)), "a").kind is kind
+
+
+def test_a_direct_url_moves_as_its_wheel_says() -> None:
+    for version, kind in (("0.9", Kind.DOWNGRADE), ("1.1", Kind.UPGRADE), ("1.0", Kind.REINSTALL)):
+        change = row(plan(VCS_LINE, dist("a"), known=[dist(f"a=={version}")]), "a")
+        assert (change.kind, change.wanted) == (kind, version)
+    assert row(plan(VCS_LINE, dist("a")), "a").wanted == f"https://e.org/a.git@{COMMIT[:12]}"
+
+
+def test_an_index_pin_accepts_a_direct_url_of_its_version_and_says_so() -> None:
+    planned = plan("a==1.0", dist("a", source=VCS))
+    assert row(planned, "a").kind is Kind.EQUAL
+    assert row(planned, "a").note.startswith("installed from https://e.org/a.git@0123456789ab")
+
+
+def test_two_copies_in_one_folder_are_put_right() -> None:
+    twice = [dist("a==1.0"), replace(dist("a==1.0"), metadata="A-1.0.dist-info")]
+    planned = plan("a==1.0", *twice)
+    assert rows(planned) == {"a": "reinstall 1.0"}
+    assert row(planned, "a").note == "2 copies of its metadata"
+    assert rows(plan("b==1.0", *twice, dist("b"))) == {"a": "remove", "b": "equal 1.0"}
+
+
+def test_a_copy_that_is_hidden_elsewhere_is_no_double() -> None:
+    planned = plan("a==1.0", dist("a==1.0"), dist("a==0.9", folder=OUTSIDE))
+    assert rows(planned) == {"a": "equal 1.0"}
+
+
+def test_what_lies_outside_is_not_removed_and_may_be_covered() -> None:
+    outside = [dist("a==1.0", folder=OUTSIDE), dist("b", folder=OUTSIDE)]
+    planned = plan("a==2.0", *outside)
+    assert rows(planned) == {"a": "upgrade 2.0"}
+    assert rows(plan("a==1.0", *outside)) == {"a": "equal 1.0"}
+
+
+def test_what_hides_this_environment_is_held() -> None:
+    ahead = replace(dist("a==1.0", folder="/work"), ahead=True)
+    planned = plan("a==2.0", ahead)
+    assert rows(planned) == {"a": "held 2.0"}
+    assert row(planned, "a").reason == "`/work` comes first on the path"
+    assert not planned.parity
+    assert not planned.actions
+    assert rows(plan("a==1.0", ahead)) == {"a": "equal 1.0"}
+
+
+def test_what_hides_an_unlocked_need_is_held_too() -> None:
+    ahead = replace(dist("a==1.0", folder="/work"), ahead=True)
+    planned = plan("b==1.0", ahead, dist("b", "a>=2"))
+    assert rows(planned) == {"a": "held >=2", "b": "equal 1.0"}
+    assert row(planned, "a").reason == "`/work` comes first on the path"
+
+
+PROTECTED = (
+    dist("ipykernel==6.29", "traitlets>=5.4", "comm"),
+    dist("traitlets==5.14"),
+    dist("comm==0.2", "traitlets>=4", 'pytest; extra == "test"'),
+    dist("pip==24.0"),
+    dist("pip-tools==7.6.1", "click>=8", "pip>=22.2"),
+    dist("click==8.1"),
+    dist("envmagic==0.1.0", "ipywidgets>=7"),
+    dist("ipywidgets==8.1", "comm"),
+)
+
+
+def test_what_the_kernel_and_the_engine_need_is_kept() -> None:
+    extraneous = (dist("pytest"), dist("requests", "urllib3"), dist("urllib3"))
+    planned = plan("a==1.0", *PROTECTED, *extraneous)
+    assert rows(planned) == {
+        "a": "install 1.0",
+        **{d.name: "keep" for d in PROTECTED},
+        **{d.name: "remove" for d in extraneous},
+    }
+    reasons = {c.name: c.reason for c in planned.changes if c.kind is Kind.KEEP}
+    assert reasons["ipykernel"] == reasons["pip-tools"] == "protected"
+    assert reasons["comm"] == "protected: `ipykernel` requires it"
+    assert reasons["click"] == "protected: `pip-tools` requires it"
+
+
+@pytest.mark.parametrize(
+    ("python", "kind"), [("3.11.7", Kind.KEEP), ("3.12.0", Kind.REMOVE), ("3.13.0rc1", Kind.REMOVE)]
+)
+def test_setuptools_is_kept_where_pip_sync_keeps_it(python: str, kind: Kind) -> None:
+    planned = make_plan(lock("a==1.0").pins, snapshot(dist("setuptools"), python=python))
+    assert row(planned, "setuptools").kind is kind
+
+
+def test_what_a_server_in_this_environment_needs_is_kept() -> None:
+    server = (dist("jupyterlab", "tornado; sys_platform == 'linux'"), dist("tornado"))
+    assert {c.kind for c in plan("a==1.0", *server, dist("a")).changes[1:]} == {Kind.KEEP}
+
+
+def test_the_lock_wins_over_protection() -> None:
+    planned = plan("comm==0.1\npip==23.0", *PROTECTED)
+    assert row(planned, "comm").kind is Kind.DOWNGRADE
+    assert row(planned, "pip").kind is Kind.DOWNGRADE
+    assert not planned.held
+
+
+def test_a_change_that_the_kernel_would_not_survive_is_held() -> None:
+    planned = plan("traitlets==5.0.5\na==1.0", *PROTECTED)
+    assert row(planned, "traitlets").kind is Kind.HELD
+    assert row(planned, "traitlets").wanted == "5.0.5"
+    reason = "the kernel's own `ipykernel` 6.29 requires `traitlets>=5.4`"
+    assert row(planned, "traitlets").reason == reason
+    assert [c.name for c in planned.actions] == ["a"]
+    assert not planned.parity
+    (finding,) = findings(planned, FindingKind.HELD)
+    assert finding.text == f"`traitlets` stays at 5.14, the lock wants 5.0.5: {reason}"
+    assert (finding.severity, finding.when) == (Severity.ERROR, When.AFTER)
+    assert findings(planned, FindingKind.CONFLICT) == []
+
+
+def test_a_kernel_that_is_locked_together_with_its_needs_is_not_held() -> None:
+    text = "ipykernel==5.5\ntraitlets==5.0.5\ncomm==0.2"
+    wheel = dist("ipykernel==5.5", "traitlets>=4")
+    planned = plan(text, *PROTECTED, known=[wheel, dist("traitlets==5.0.5")])
+    assert row(planned, "traitlets").kind is Kind.DOWNGRADE
+    assert row(planned, "ipykernel").kind is Kind.DOWNGRADE
+    assert not planned.held
+
+
+def test_a_kernel_whose_new_version_would_not_start_is_held() -> None:
+    wheel = dist("ipykernel==7.0", "traitlets>=6", "comm")
+    planned = plan("ipykernel==7.0\ntraitlets==5.14", *PROTECTED, known=[wheel])
+    assert rows(planned)["ipykernel"] == "held 7.0"
+    assert row(planned, "ipykernel").reason == (
+        "the kernel's own `ipykernel` 7.0 requires `traitlets>=6`"
+    )
+    assert rows(planned)["traitlets"] == "equal 5.14"
+
+
+def test_a_kernel_is_held_for_what_its_new_needs_need() -> None:
+    known = [dist("ipykernel==7.0", "fresh"), dist("fresh", "deep>=2"), dist("deep==1.0")]
+    planned = plan("ipykernel==7.0\ndeep==1.0", *PROTECTED, known=known)
+    assert rows(planned)["ipykernel"] == "held 7.0"
+    assert row(planned, "ipykernel").reason == "the kernel's own `fresh` 1.0 requires `deep>=2`"
+    assert "fresh" not in rows(planned)
+
+
+def test_a_kernel_that_is_broken_already_is_left_to_the_lock() -> None:
+    broken = [dist("ipykernel==6.29", "traitlets>=5.4"), dist("traitlets==5.1")]
+    planned = plan("traitlets==5.0.5", *broken)
+    assert not planned.held
+    (finding,) = findings(planned, FindingKind.CONFLICT)
+    assert finding.when is When.NOW
+
+
+def test_a_need_of_the_old_kernel_that_the_new_one_has_not_goes_at_once() -> None:
+    installed = [dist("ipykernel==6.0", "nest-asyncio"), dist("nest-asyncio")]
+    known = [dist("ipykernel==7.0")]
+    planned = plan("ipykernel==7.0", *installed, known=known)
+    assert rows(planned) == {"ipykernel": "upgrade 7.0", "nest-asyncio": "remove"}
+    unknown = plan("ipykernel==7.0", *installed)
+    assert rows(unknown) == {"ipykernel": "upgrade 7.0", "nest-asyncio": "keep"}
+
+
+def test_what_the_lock_requires_without_naming_it_is_kept_or_installed() -> None:
+    installed = [dist("a", "b>=1", "c", "d>=2"), dist("b==1.5", "e"), dist("e"), dist("d==1.0")]
+    planned = plan("a==1.0", *installed)
+    assert rows(planned) == {
+        "a": "equal 1.0",
+        "b": "keep >=1",
+        "c": "install any",
+        "d": "upgrade >=2",
+        "e": "keep any",
+    }
+    assert row(planned, "c").reason == "not in the lock; `a` 1.0 requires it"
+    assert row(planned, "e").reason == "not in the lock; `b` 1.5 requires it"
+    assert planned.counts()["unlocked"] == 4
+    assert not row(planned, "c").locked
+
+
+def test_a_second_plan_after_what_is_unlocked_does_nothing() -> None:
+    world = [dist("a==1.0", "b>=1", "c"), dist("b==1.0"), dist("c==1.0", "d<2"), dist("d==1.0")]
+    settled = settle(lock("a==1.0"), snapshot(dist("d==3.0"), dist("e")), world)
+    assert rows(settled.plan) == {
+        "a": "install 1.0",
+        "b": "install 1.0",
+        "c": "install 1.0",
+        "d": "downgrade 1.0",
+        "e": "remove",
+    }
+    again = make_plan(lock("a==1.0").pins, settled.after)
+    assert rows(again) == {"a": "equal 1.0", "b": "keep >=1", "c": "keep any", "d": "keep <2"}
+    assert again.parity
+
+
+def test_the_extras_of_a_pin_are_unlocked_needs() -> None:
+    gamma = dist("gamma", 'delta>=1; extra == "x"', 'zeta; extra == "y"')
+    planned = plan("gamma[X]==1.0", gamma)
+    assert rows(planned) == {"gamma": "equal 1.0", "delta": "install >=1"}
+    planned = plan("gamma[x]==1.0", gamma, dist("delta"), dist("zeta"))
+    assert rows(planned) == {"gamma": "equal 1.0", "delta": "keep >=1", "zeta": "remove"}
+
+
+def test_an_extra_that_a_locked_one_asks_of_another_locked_one_is_a_need_too() -> None:
+    gamma = dist("gamma", 'delta; extra == "x"')
+    planned = plan("a==1.0\ngamma==1.0", dist("a", "gamma[x]"), gamma)
+    assert rows(planned)["delta"] == "install any"
+
+
+def test_all_that_is_asked_of_an_unlocked_one_counts() -> None:
+    installed = [dist("a", "c>=1"), dist("b", "c<3", 'c[x]; sys_platform == "linux"')]
+    planned = plan("a==1.0\nb==1.0", *installed)
+    assert rows(planned)["c"] == "install <3,>=1"
+    pin = row(planned, "c").pin
+    assert pin is not None
+    assert (pin.requirer, pin.extras) == ("a", {"x"})
+
+
+def test_constraints_narrow_what_is_unlocked_and_install_nothing() -> None:
+    planned = plan("a==1.0", dist("a", "b>=1"), constraints="b<2\nzeta==1.0")
+    assert rows(planned) == {"a": "equal 1.0", "b": "install <2,>=1"}
+
+
+def test_what_new_ones_require_is_known_only_from_their_wheels() -> None:
+    planned = plan("a==2.0\nc==1.0", dist("a", "b"), dist("b"))
+    assert rows(planned) == {"a": "upgrade 2.0", "b": "remove", "c": "install 1.0"}
+    assert row(planned, "b").reason == "not in the lock, unless the new `a` still requires it"
+    (finding,) = planned.findings
+    assert (finding.kind, finding.severity) == (FindingKind.UNKNOWN, Severity.NOTE)
+    assert finding.text == "unknown until prepared: what `a`, `c` require"
+    known = [dist("a==2.0", "b", "d"), dist("c==1.0")]
+    planned = plan("a==2.0\nc==1.0", dist("a", "b"), dist("b"), known=known)
+    assert rows(planned) == {
+        "a": "upgrade 2.0",
+        "b": "keep any",
+        "c": "install 1.0",
+        "d": "install any",
+    }
+    assert [f.name for f in planned.findings] == ["d"]
+
+
+def test_a_conflict_to_come_is_predicted() -> None:
+    installed = [dist("gamma", "alpha<2"), dist("alpha==1.0")]
+    planned = plan("gamma==1.0\nalpha==2.0", *installed, known=[dist("alpha==2.0")])
+    (finding,) = planned.findings
+    assert (finding.kind, finding.name) == (FindingKind.CONFLICT, "gamma")
+    assert (finding.when, finding.severity) == (When.AFTER, Severity.ERROR)
+    assert finding.text == "`gamma` 1.0 requires `alpha<2`, but alpha 2.0 would be installed"
+    assert (finding.requirement, finding.found) == ("alpha<2", "2.0")
+
+
+def test_a_conflict_of_now_that_stays_is_told_as_such() -> None:
+    installed = [dist("gamma", "alpha<2"), dist("alpha==2.0")]
+    (finding,) = plan("gamma==1.0\nalpha==2.0", *installed).findings
+    assert (finding.when, finding.severity) == (When.NOW, Severity.WARNING)
+    assert finding.text == "`gamma` 1.0 requires `alpha<2`, but alpha 2.0 is installed"
+    assert plan("gamma==1.0\nalpha==1.0", *installed, known=[dist("alpha==1.0")]).findings == ()
+
+
+def test_removing_what_a_kept_one_requires_is_predicted() -> None:
+    installed = [dist("mine", "lib"), dist("lib"), dist("a")]
+    planned = plan("a==1.0", *installed, policy=Policy(keep=("mine",)))
+    assert rows(planned) == {"a": "equal 1.0", "lib": "remove", "mine": "keep"}
+    (finding,) = planned.findings
+    assert (finding.kind, finding.when) == (FindingKind.MISSING, When.AFTER)
+    assert finding.text == "`mine` 1.0 requires `lib`, but lib would not be installed"
+
+
+def test_what_is_not_wanted_gone_stays() -> None:
+    installed = [dist("a"), dist("my-tool"), dist("my-other"), dist("other")]
+    kept = plan("a==1.0", *installed, policy=Policy(keep=("My_*",)))
+    assert rows(kept) == {
+        "a": "equal 1.0",
+        "my-other": "keep",
+        "my-tool": "keep",
+        "other": "remove",
+    }
+    assert row(kept, "my-tool").reason == "kept as asked"
+    planned = plan("a==2.0", *installed, policy=Policy(remove_extraneous=False))
+    assert [c.name for c in planned.actions] == ["a"]
+    assert row(planned, "other").reason == "not in the lock, kept as asked"
+
+
+def test_what_could_not_be_written_as_a_line_stays_as_it_is() -> None:
+    text = "a==1.0\n# envmagic: not locked: Mine==1.0 (editable: file:///src)"
+    mine = dist("mine==0.1", source=EDITABLE)
+    planned = plan(text, dist("a", "mine>=1"), mine, dist("b"))
+    assert rows(planned) == {"a": "equal 1.0", "b": "remove", "mine": "keep"}
+    assert row(planned, "mine").reason == "the lock says that it could not be written as a line"
+
+
+def test_an_unlocked_one_that_is_replaced_leaves_no_needs_behind() -> None:
+    """The second requirer is found after the first one's choice was followed."""
+    installed = [dist("a", "c"), dist("b", "d"), dist("d", "c>=2"), dist("c==1.0", "e"), dist("e")]
+    known = [dist("c==2.0")]
+    planned = plan("a==1.0\nb==1.0", *installed, known=known)
+    assert rows(planned)["c"] == "upgrade 2.0"
+    assert rows(planned)["e"] == "remove"
+
+
+def test_nothing_is_planned_for_nothing() -> None:
+    planned = make_plan((), snapshot())
+    assert planned == Plan(changes=())
+    assert planned.parity
+
+
+@dataclass(frozen=True)
+class Settled:
+    plan: Plan
+    after: Snapshot
+
+
+def settle(
+    wanted: Lock,
+    before: Snapshot,
+    world: Sequence[Distribution],
+    policy: Policy = Policy(),  # noqa: B008 (frozen)
+) -> Settled:
+    """Fetch what a plan needs from a world of wheels, to the end, and carry it out."""
+    known: dict[Name, Distribution] = {}
+    for _ in range(20):
+        planned = make_plan(
+            wanted.pins,
+            before,
+            policy,
+            constraints=wanted.constraints,
+            not_locked=wanted.not_locked,
+            known=known,
+        )
+        lacking = [c for c in planned.actions if c.pin and not _serves(known.get(c.name), c.pin)]
+        if not lacking:
+            return Settled(planned, carry_out(planned, before, known))
+        for change in lacking:
+            assert change.pin is not None
+            fitting = [d for d in world if d.name == change.name and _serves(d, change.pin)]
+            assume(fitting)
+            known[change.name] = fitting[-1]
+    raise AssertionError("the plan has no end")
+
+
+def _serves(wheel: Distribution | None, pin: Pin) -> bool:
+    if wheel is None:
+        return False
+    if pin.source.kind is not SourceKind.INDEX:
+        return True
+    if pin.version is not None:
+        return wheel.version == pin.version
+    return parse_requirement(f"{pin.name}{pin.specifier}").allows(wheel.version)
+
+
+def carry_out(planned: Plan, before: Snapshot, known: Mapping[Name, Distribution]) -> Snapshot:
+    future = simulate(planned, before)
+    acting = {c.name: c for c in planned.actions}
+    ours = []
+    for name, found in future.items():
+        change = acting.get(name)
+        if change is None or change.pin is None:
+            ours.append(found)
+        else:
+            wheel = known[name]
+            assert found.version in {wheel.version, ""}
+            ours.append(replace(wheel, source=change.pin.source, location=SITE, local=True))
+    names = {d.name for d in ours if d.local}
+    outside = [d for d in before.distributions if not d.local and d.name in names]
+    return replace(before, distributions=(*ours, *outside))
+
+
+NAMES = ("ipykernel", "traitlets", "comm", "pip", "pip-tools", "a", "b", "c", "d", "mine")
+VERSIONS = ("1.0", "2.0", "2.0+cpu", "3.0rc1")
+SOURCES = (
+    INDEX,
+    INDEX,
+    INDEX,
+    VCS,
+    ARCHIVE,
+    EDITABLE,
+    replace(ARCHIVE, url="file:///a-1.0.whl"),
+)
+
+
+@st.composite
+def requires(draw: st.DrawFn) -> str:
+    name = draw(st.sampled_from(NAMES))
+    extra = draw(st.sampled_from(["", "", "[x]"]))
+    bound = draw(st.sampled_from(["", "", ">=1", ">=2", "<2", "!=2.0", ">2", "==2.*"]))
+    marker = draw(
+        st.sampled_from(
+            ["", "", "", '; extra == "x"', '; sys_platform == "linux"', '; sys_platform == "win32"']
+        )
+    )
+    return f"{name}{extra}{bound}{marker}"
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> list[Distribution]:
+    """Draw what every version of every project requires."""
+    texts = [f"{name}=={version}" for name in NAMES for version in VERSIONS]
+    edges = draw(st.lists(st.tuples(st.sampled_from(texts), requires()), max_size=12))
+    return [dist(text, *(line for other, line in edges if other == text)) for text in texts]
+
+
+@st.composite
+def snapshots(draw: st.DrawFn, world: list[Distribution]) -> Snapshot:
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+    found = []
+    for name in names:
+        chosen = draw(st.sampled_from([d for d in world if d.name == name]))
+        if draw(st.integers(0, 7)) == 0:
+            found.append(replace(chosen, location=OUTSIDE, local=False))
+        else:
+            found.append(replace(chosen, source=draw(st.sampled_from(SOURCES))))
+    return snapshot(*found)
+
+
+@st.composite
+def locks(draw: st.DrawFn, world: list[Distribution]) -> Lock:
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
+    lines = []
+    for name in names:
+        version = draw(st.sampled_from([str(d.version) for d in world if d.name == name]))
+        lines.append(f"{name}{draw(st.sampled_from(['', '', '[x]']))}=={version}")
+    return lock("\n".join(lines))
+
+
+@dataclass(frozen=True, repr=False)
+class Case:
+    world: list[Distribution]
+    before: Snapshot
+    wanted: Lock
+
+    def __repr__(self) -> str:
+        before = [_described(d) for d in self.before.distributions]
+        wanted = [f"{p.name}{sorted(p.extras) or ''}=={p.version}" for p in self.wanted.pins]
+        return f"{before=} {wanted=} world={[_described(d) for d in self.world if d.requires]}"
+
+
+def _described(found: Distribution) -> str:
+    where = "" if found.local else " outside"
+    origin = "" if found.source == INDEX else f" from {found.source.url}"
+    return f"{found.name}=={found.version}{where}{origin} -> {', '.join(found.requires)}"
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    world = draw(worlds())
+    return Case(world, draw(snapshots(world)), draw(locks(world)))
+
+
+def names_of(found: Iterable[Distribution]) -> set[Name]:
+    return {d.name for d in found}
+
+
+def made_consistent(found: Snapshot) -> Snapshot:
+    """Return a set without the requirements that it does not satisfy."""
+    installed = {d.name: d for d in found.distributions}
+    broken = {(d.name, r.text) for d, r in find_conflicts(installed, found.platform.markers)}
+    while broken:
+        installed = {
+            name: replace(d, requires=tuple(r for r in d.requires if (name, r) not in broken))
+            for name, d in installed.items()
+        }
+        broken = {(d.name, r.text) for d, r in find_conflicts(installed, found.platform.markers)}
+    return replace(found, distributions=tuple(installed.values()))
+
+
+def pins_of(found: Snapshot) -> Lock:
+    """Return a set as the lock that freezing it makes."""
+    text = freeze(found)
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assume(lines)
+    return lock(text)
+
+
+@given(cases())
+def test_rest(case: Case) -> None:
+    """A set is equal to the lock that it makes itself."""
+    calm = made_consistent(case.before)
+    frozen = pins_of(calm)
+    planned = make_plan(frozen.pins, calm, not_locked=frozen.not_locked)
+    assert planned.parity
+    assert planned.findings == ()
+
+
+@given(cases())
+def test_arrival(case: Case) -> None:
+    """Afterwards each pin is there, and nothing else but what somebody needs."""
+    settled = settle(case.wanted, case.before, case.world)
+    there = {name: found[0] for name, found in settled.after.by_name().items()}
+    held = {change.name for change in settled.plan.held}
+    for pin in case.wanted.pins:
+        if pin.name not in held:
+            assert isinstance(pin.version, Version)
+            found = there[pin.name].version
+            assert isinstance(found, Version)
+            assert found == pin.version or (
+                not pin.version.local and found.public == str(pin.version)
+            )
+    kept = {c.name for c in settled.plan.changes if c.kind is Kind.KEEP or not c.locked}
+    ours = {d.name for d in settled.after.distributions if d.local}
+    assert ours <= {pin.name for pin in case.wanted.pins} | kept
+
+
+@settings(max_examples=300)
+@given(cases())
+def test_again(case: Case) -> None:
+    """A second sync finds nothing to do."""
+    settled = settle(case.wanted, case.before, case.world)
+    again = make_plan(case.wanted.pins, settled.after)
+    assert [(c.name, c.kind, c.reason) for c in again.actions] == []
+
+
+@given(cases())
+def test_return(case: Case) -> None:
+    """The lock of the set from before brings that set back."""
+    before = made_consistent(case.before)
+    frozen = pins_of(before)
+    world = [*case.world, *before.distributions]
+    away = settle(case.wanted, before, world)
+    assume(not away.plan.held)
+    back = settle(frozen, away.after, world, Policy(strict_labels=True))
+    assert not back.plan.held
+    there = {d.name: (d.version, d.source) for d in back.after.distributions if d.local}
+    expected = {d.name: (d.version, d.source) for d in before.distributions if d.local}
+    for name in frozen.not_locked:
+        there.pop(name, None)
+        expected.pop(name, None)
+    assert there == expected
+
+
+@settings(max_examples=300)
+@given(cases())
+def test_safe(case: Case) -> None:
+    """Nothing that the kernel needs is taken away, and the kernel can start as before."""
+    markers = case.before.platform.markers
+    settled = settle(case.wanted, case.before, case.world)
+    before = {name: found[0] for name, found in case.before.by_name().items()}
+    after = {name: found[0] for name, found in settled.after.by_name().items()}
+    removed = {c.name for c in settled.plan.actions if c.kind is Kind.REMOVE}
+    roots = [canonical_name(n) for n in ("ipykernel", "pip", "pip-tools")]
+    assert not removed & set(roots)
+    assert not removed & set(find_closure(roots, after, markers))
+    if KERNEL in before:
+        old = {(d.name, r.text) for d, r in find_conflicts(before, markers)}
+        kernel = find_closure([KERNEL], after, markers)
+        new = {(d.name, r.text) for d, r in find_conflicts(after, markers) if d.name in kernel}
+        assert new <= old
+
+
+@given(cases(), st.randoms(use_true_random=False))
+def test_order(case: Case, random: Random) -> None:
+    """No order of the input matters."""
+    known = {d.name: d for d in case.world}
+    pins, distributions = list(case.wanted.pins), list(case.before.distributions)
+    one = make_plan(pins, case.before, known=known)
+    random.shuffle(pins)
+    random.shuffle(distributions)
+    shuffled = dict(random.sample(sorted(known.items()), len(known)))
+    other = replace(case.before, distributions=tuple(distributions))
+    assert make_plan(pins, other, known=shuffled) == one
+
+
+@given(cases(), st.sampled_from(["Upper", "dots", "both"]))
+def test_names(case: Case, spelling: str) -> None:
+    """No spelling of a name matters."""
+
+    def respell(text: str) -> str:
+        text = text.replace("pip-tools", "pip_tools") if spelling != "Upper" else text
+        return text.title() if spelling != "dots" else text
+
+    def respelled(found: Distribution) -> Distribution:
+        lines = []
+        for line in found.requires:
+            name = parse_requirement(line).name
+            lines.append(line.replace(name, respell(name), 1))
+        return replace(found, requires=tuple(lines))
+
+    text = "".join(f"{p.name}{p.specifier}\n" for p in case.wanted.pins)
+    odd = "".join(f"{respell(p.name)}{p.specifier}\n" for p in case.wanted.pins)
+    other = replace(case.before, distributions=tuple(map(respelled, case.before.distributions)))
+    one = make_plan(lock(text).pins, case.before, Policy(keep=("pip-*",)))
+    two = make_plan(lock(odd).pins, other, Policy(keep=(respell("pip-*"),)))
+    assert [_without_lines(c) for c in two.changes] == [_without_lines(c) for c in one.changes]
+    assert [f.kind for f in two.findings] == [f.kind for f in one.findings]
+
+
+def _without_lines(change: Change) -> Change:
+    found = change.installed
+    return replace(change, installed=replace(found, requires=()) if found else None)
