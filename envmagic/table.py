@@ -46,7 +46,8 @@ border-bottom:2px solid var(--jp-border-color1,#bdbdbd)}
 .envmagic table.em-table tbody th{font-weight:600}
 .envmagic table.em-table td.em-v{font-family:var(--jp-code-font-family,monospace);font-size:12px}
 .envmagic table.em-table caption{caption-side:top;text-align:left;padding:2px 0}
-.envmagic table.em-table td.em-kind{white-space:nowrap;border-left:3px solid var(--em-kind,transparent)}
+.envmagic table.em-table td.em-kind{white-space:nowrap;
+border-left:3px solid var(--em-kind,transparent)}
 .envmagic tr.em-install{--em-kind:var(--jp-success-color1,#388e3c)}
 .envmagic tr.em-upgrade,.envmagic tr.em-downgrade,.envmagic tr.em-reinstall{
 --em-kind:var(--jp-info-color1,#0288d1)}

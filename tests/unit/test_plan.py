@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +40,9 @@ from envmagic.requirement import find_closure, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from random import Random
+
+    from hypothesis.vendor.pretty import RepresentationPrinter
 
 SITE = "/env/lib/site-packages"
 OUTSIDE = "/usr/lib/site-packages"
@@ -646,16 +648,17 @@ def locks(draw: st.DrawFn, world: list[Distribution]) -> Lock:
     return lock("\n".join(lines))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Case:
     world: list[Distribution]
     before: Snapshot
     wanted: Lock
 
-    def __repr__(self) -> str:
+    def _repr_pretty_(self, printer: RepresentationPrinter, _cycle: object) -> None:
         before = [_described(d) for d in self.before.distributions]
         wanted = [f"{p.name}{sorted(p.extras) or ''}=={p.version}" for p in self.wanted.pins]
-        return f"{before=} {wanted=} world={[_described(d) for d in self.world if d.requires]}"
+        world = [_described(d) for d in self.world if d.requires]
+        printer.text(f"{before=}\n{wanted=}\n{world=}")
 
 
 def _described(found: Distribution) -> str:
