@@ -162,7 +162,9 @@ def show(figures: dict[str, list[float]]) -> None:
         times = "" if name == LOAD else f"{middle / ours:8.2f}"
         print(f"{name:<58}{middle:8.1f}{min(values):8.1f}{max(values):8.1f}{times}")
     load = statistics.median(figures[LOAD])
-    print(f"\n`%load_ext envmagic`: {load:.1f} ms of CPU, the limit is {LOAD_LIMIT:.0f} ms: ", end="")
+    print(
+        f"\n`%load_ext envmagic`: {load:.1f} ms of CPU, the limit is {LOAD_LIMIT:.0f} ms: ", end=""
+    )
     print("kept" if load <= LOAD_LIMIT else "BROKEN")
 
 

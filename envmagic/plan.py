@@ -93,6 +93,25 @@ def simulate(plan: Plan, snapshot: Snapshot) -> dict[Name, Distribution]:
 
     A version that is chosen only when it is fetched is the empty string.
     """
+    future = {name: found[0] for name, found in snapshot.by_name().items()}
+    for change in plan.actions:
+        if change.pin is None:
+            del future[change.name]
+        else:
+            future[change.name] = _described_by(change.pin)
+    return future
+
+
+def _described_by(pin: Pin) -> Distribution:
+    """Return what a pin puts in, as far as the pin alone tells."""
+    version = "" if pin.version is None else pin.version
+    return Distribution(name=pin.name, version=version, source=pin.source)
+
+
+def find_kernel_changes(
+    plan: Plan, snapshot: Snapshot, known: Mapping[Name, Distribution]
+) -> tuple[Name, ...]:
+    """Return what a plan installs that a kernel of the set to come starts with."""
     new = {c.name: known[c.name] for c in plan.actions if c.name in known}
     future = simulate(plan, snapshot) | new
     closure = find_closure([KERNEL], future, snapshot.platform.markers)
