@@ -81,7 +81,7 @@ def inspect_snapshot(snapshot: Snapshot) -> Iterator[Finding]:
                 "that PEP 440 knows, so it cannot be compared",
                 found=found[0].version,
             )
-        for line in unreadable_lines(found[0]):
+        for line in unreadable_lines(found[0], snapshot.platform.markers):
             yield Finding(
                 kind=FindingKind.UNREADABLE,
                 name=name,

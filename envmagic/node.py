@@ -30,14 +30,17 @@ class LocalNode:
     """The interpreter that this code runs in, and whether a kernel is running in it."""
 
     kernel: bool = False
+    _platform: Platform | None = field(default=None, repr=False)
     _remembered: dict[Name, str] = field(default_factory=dict, repr=False)
     _accelerator: AcceleratorProbe = field(
         default_factory=lambda: AcceleratorProbe(sys.executable), repr=False
     )
 
     def platform(self) -> Platform:
-        """Return this interpreter, and what may be done to it."""
-        return look_at_platform()
+        """Return this interpreter, and what may be done to it, as it was found first."""
+        if self._platform is None:
+            self._platform = look_at_platform()
+        return self._platform
 
     def snapshot(self) -> Snapshot:
         """Return what this interpreter would import now."""

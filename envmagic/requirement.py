@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from envmagic.model import canonical_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from envmagic.model import AnyVersion, Distribution, Name
 
@@ -37,8 +37,8 @@ _COMPARISON = re.compile(r"""(\w+)\s*(==|!=|<=|>=|<|>)\s*(?:"([^"]*)"|'([^']*)')
 _TOKEN = re.compile(
     r"""\s*(\(|\)|and\b|or\b|[\w.]+\s*(?:[<>=!~]+|not\s+in|in)\s*(?:"[^"]*"|'[^']*'))\s*"""
 )
-_EXTRA = re.compile(r"""extra\s*==\s*(?:"([^"]*)"|'([^']*)')\s*\)*\s*$""")
 _OR = re.compile(r"\bor\b")
+_IS_EXTRA = re.compile(r"""\s*==\s*(?:"([^"]*)"|'([^']*)')\s*\)*\s*$""")
 _VERSIONED = {"implementation_version", "platform_release", "python_full_version", "python_version"}
 """The variables that are compared as versions, where both sides are one."""
 _PLAIN_COMPARISON = (
@@ -241,47 +241,58 @@ def _comparison(text: str, markers: dict[str, str], extra: str) -> bool | None:
 
 def requirements_of(
     distribution: Distribution, markers: Markers, extras: frozenset[str] = frozenset()
-) -> Iterator[Requirement]:
-    """Yield what a distribution requires on a platform, with some of its extras.
+) -> tuple[Requirement, ...]:
+    """Return what a distribution requires on a platform, with some of its extras.
 
     A line that PEP 508 cannot read is passed over; see `unreadable_lines`.
     """
-    for line in distribution.requires:
+    return _read_lines(distribution.requires, markers, extras)[0]
+
+
+def unreadable_lines(distribution: Distribution, markers: Markers) -> tuple[str, ...]:
+    """Return the `Requires-Dist` lines of a distribution that PEP 508 cannot read.
+
+    What stands under an extra is read only when that extra is asked for.
+    """
+    return _read_lines(distribution.requires, markers, frozenset())[1]
+
+
+@cache
+def _read_lines(
+    lines: tuple[str, ...], markers: Markers, extras: frozenset[str]
+) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
+    """Return what applies of some lines, and the lines that cannot be read."""
+    found, unreadable = [], []
+    for line in lines:
         if "extra" in line and not _extra_is_asked(line, extras):
             continue
         try:
             requirement = parse_requirement(line)
         except ValueError:
+            unreadable.append(line)
             continue
         if requirement.applies(markers) or any(requirement.applies(markers, e) for e in extras):
-            yield requirement
+            found.append(requirement)
+    return tuple(found), tuple(unreadable)
 
 
 def _extra_is_asked(line: str, extras: frozenset[str]) -> bool:
     """Whether a line may apply, told without reading it: four lines of five do not."""
-    match = _EXTRA.search(line)
-    if match is None or _OR.search(line):
+    if "or" in line and _OR.search(line):
+        return _may_apply(line.partition(";")[2], extras)
+    match = _IS_EXTRA.match(line.rpartition("extra")[2])
+    if match is None:
         return True
     asked = canonical_name(match[1] or match[2] or "")
     return not asked or asked in extras
 
 
-def unreadable_lines(distribution: Distribution) -> Iterator[str]:
-    """Yield the `Requires-Dist` lines of a distribution that PEP 508 cannot read.
-
-    What stands under an extra is read only when that extra is asked for.
-    """
-    for line in distribution.requires:
-        if ("extra" not in line or _extra_is_asked(line, frozenset())) and not _is_readable(line):
-            yield line
-
-
-def _is_readable(line: str) -> bool:
-    try:
-        parse_requirement(line)
-    except ValueError:
-        return False
-    return True
+def _may_apply(marker: str, extras: frozenset[str]) -> bool:
+    """Whether a marker can be true with these extras, whatever the platform is."""
+    if _TOKEN.sub("", marker):
+        return True
+    verdicts = (_any_holds(_TOKEN.findall(marker), {}, extra) for extra in ("", *extras))
+    return any(verdict is not False for verdict in verdicts)
 
 
 def find_closure(

@@ -228,7 +228,7 @@ def _apply(work: _Work, face: Face) -> Outcome:
     log = ""
     if problems:
         log = keep_log(report.platform.prefix, redact(work.stage.log_text()))
-    after = make_report(work.request, node, node.snapshot(), {})
+    after = make_report(work.request, node, node.snapshot(), work.stage.known())
     state = State.FAILED if problems else State.HELD if after.plan.held else State.SUCCEEDED
     return Outcome(state=state, before=report, after=after, problems=problems, log=log)
 
@@ -271,7 +271,7 @@ def _verify(work: _Work, face: Face) -> Iterator[str]:
     """Yield each way in which the environment is not what the plan promised."""
     face.tell(Progress(phase="Checking"))
     after = work.node.snapshot()
-    left = work.request.plan(after, {})
+    left = work.request.plan(after, work.stage.known())
     for change in left.actions:
         found = change.installed.version if change.installed else "nothing"
         yield f"`{change.name}` should be {change.wanted or 'gone'}, and {found} is installed"
