@@ -1,6 +1,6 @@
 """How long a first diff takes, side by side with uv and pip-sync: medians, interleaved.
 
-`python bench/run.py` measures in `bench/environments/envB250`, 260 real distributions, against
+`python -m bench.run` measures in `bench/environments/envB250`, 260 real distributions, against
 a lock that it has drifted away from by a tenth. It wants Python 3.11, and uv beside it.
 """
 
@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from drift import drifted_lock
-from environment import HERE, LOCK, ensure_environment
 from jupyter_client.manager import KernelManager
+
+from bench.drift import drifted_lock
+from bench.environment import HERE, LOCK, ensure_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,16 +60,9 @@ class Bench(NamedTuple):
         return spent
 
     def uv(self, lock: Path) -> float:
-        """Return the milliseconds of uv's dry run."""
-        command = ("-m", "uv", "pip", "sync", "--dry-run", "--offline", "--python", self.python)
-        return self.spend(sys.executable, *command, lock)
-
-    def uv_itself(self, lock: Path) -> float:
-        """Return the milliseconds of uv's dry run, without the Python that finds uv."""
-        import uv  # noqa: PLC0415 (`make bench` installs it)
-
+        """Return the milliseconds of uv's dry run; `make bench` puts uv beside this Python."""
         command = ("pip", "sync", "--dry-run", "--offline", "--python", self.python)
-        return self.spend(uv.find_uv_bin(), *command, lock)
+        return self.spend(Path(sys.executable).with_name("uv"), *command, lock)
 
     def pip_sync(self) -> float:
         """Return the milliseconds of pip-sync's dry run, whose exit code says "differs"."""
@@ -93,6 +87,8 @@ class Bench(NamedTuple):
     def cell(self) -> float:
         """Return the milliseconds of the first `%envsync` cell of a new kernel."""
         manager = KernelManager()
+        if manager.kernel_spec is None:
+            raise RuntimeError("there is no kernel specification beside this interpreter")
         manager.kernel_spec.argv[0] = str(self.python)
         manager.start_kernel(env=self.environ, stderr=subprocess.DEVNULL)
         client: Any = manager.client()
@@ -136,7 +132,7 @@ def measure(bench: Bench, rounds: int) -> dict[str, list[float]]:
     which = "the equal lock" if lock == LOCK else "the same lock"
     figures: dict[str, list[float]] = {}
     others: dict[str, Callable[[], float]] = {
-        f"uv pip sync --dry-run --offline, {which}": lambda: bench.uv_itself(lock),
+        f"uv pip sync --dry-run --offline, {which}": lambda: bench.uv(lock),
         "pip-sync --dry-run": bench.pip_sync,
         COMMAND: bench.command,
         CELL: bench.cell,

@@ -92,6 +92,7 @@ def inspect_snapshot(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _duplicate_finding(name: Name, found: tuple[Distribution, ...]) -> Finding:
     first, *others = found
+    versions_differ = any(d.version != first.version for d in others)
     versions = " and ".join(f"{d.version} in `{d.location}`" for d in others)
     if all(d.location == first.location for d in others):
         return Finding(
@@ -107,5 +108,5 @@ def _duplicate_finding(name: Name, found: tuple[Distribution, ...]) -> Finding:
         name=name,
         text=f"`{name}` {first.version} in `{first.location}` is imported and hides {versions}",
         found=str(first.version),
-        severity=Severity.NOTE if others[0].version == first.version else Severity.WARNING,
+        severity=Severity.WARNING if versions_differ else Severity.NOTE,
     )

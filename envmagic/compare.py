@@ -55,7 +55,7 @@ def _compare_version(installed: AnyVersion, pin: Pin, *, strict_labels: bool) ->
         return Kind.EQUAL, ""
     if not isinstance(installed, Version) or not isinstance(wanted, Version):
         return Kind.REINSTALL, "versions that PEP 440 cannot order"
-    if installed.public != wanted.public:
+    if Version(installed.public) != Version(wanted.public):  # as text, 1.0 is not 1.0.0
         return (Kind.UPGRADE if installed < wanted else Kind.DOWNGRADE), ""
     if wanted.local or strict_labels or pin.specifier.startswith("==="):
         return Kind.REINSTALL, ""

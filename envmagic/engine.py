@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from packaging.version import Version
 
@@ -72,7 +73,7 @@ def fetch_command(
 
 def editable_command(pin: Pin, wheels: Path) -> Command:
     """Return the command that builds the editable wheel of a source tree."""
-    source = pin.source.url.removeprefix("file://")
+    source = unquote(pin.source.url.removeprefix("file://"))
     return Command(arguments=("-m", "envmagic.editable", source, str(wheels)))
 
 
@@ -83,7 +84,7 @@ def is_source(pin: Pin, options: Sequence[str] = ()) -> bool:
     if pin.source.kind is SourceKind.ARCHIVE:
         return not pin.url.partition("#")[0].endswith(".whl")
     refused = [o.partition("--no-binary")[2].strip(" =") for o in options if "--no-binary" in o]
-    names = {name.strip() for entry in refused for name in entry.split(",")}
+    names = {canonical_name(name.strip()) for entry in refused for name in entry.split(",")}
     return bool({":all:", pin.name} & names)
 
 
@@ -103,7 +104,7 @@ def _as_environment(options: Iterable[str]) -> dict[str, str]:
     """Return the option lines of a lock as pip's environment variables."""
     environment: dict[str, str] = {}
     for option in options:
-        name, _, value = option.replace("=", " ", 1).partition(" ")
+        name, value = re.split(r"[=\s]|$", option, maxsplit=1)
         variable = _VARIABLES.get(name)
         if variable == "PIP_INDEX_URL":
             environment[variable] = value.strip()

@@ -44,7 +44,7 @@ _FOREIGN = (
     ),
     (r"[\w-]+ = (?:[\"'\[{]|\d+$)", "TOML", "export it as requirements, e.g. `uv export`"),
     (r"(?:name|channels|dependencies|prefix):(?:\s|$)|---$", "YAML, as of conda", _FREEZE),
-    (r"@EXPLICIT$|[\w.-]+=[^=\s]+=[^=\s]+$", "a list of conda packages", _FREEZE),
+    (r"@EXPLICIT$|[\w.][\w.-]*=[^=\s]+=[^=\s]+$", "a list of conda packages", _FREEZE),
     (r"Package\s+Version\s*$", "the table of `pip list`", "write it with `pip freeze`"),
 )
 

@@ -318,7 +318,11 @@ class _Planner:
         for requirer, requirement, when in conflicts:
             if requirer.name not in kernel or when is When.NOW:
                 continue
-            for name in (requirement.name, *_chain(requirer.name, kernel)):
+            suspects = [*_chain(requirer.name, kernel)]
+            old = self.installed.get(requirement.name)
+            if old is not None and requirement.allows(old.version):
+                suspects.insert(0, requirement.name)
+            for name in suspects:
                 change = self.changes.get(name)
                 if change is not None and change.kind.installs and change.installed is not None:
                     return name, (

@@ -18,6 +18,7 @@ import time
 from importlib.metadata import PathDistribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from envmagic.model import (
     INDEX,
@@ -208,6 +209,8 @@ def _read_header(path: str) -> Header | None:
             if not more:
                 break
             data += more
+    except OSError:  # a folder of that name, a disk that fails
+        return None
     finally:
         os.close(descriptor)
     return parse_header(data.decode("utf-8", "replace"))
@@ -362,7 +365,7 @@ def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Nam
 
 def _code_folder(distribution: Distribution) -> str:
     if distribution.source.editable:
-        return os.path.realpath(distribution.source.url.removeprefix("file://"))
+        return os.path.realpath(unquote(distribution.source.url.removeprefix("file://")))
     return distribution.location
 
 

@@ -10,12 +10,14 @@ import json
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # noqa: TID251 (a demo is a program of its own)
 import sys
 import textwrap
 import time
 from pathlib import Path
 from typing import Any
+
+from jupyter_client.manager import KernelManager
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -116,8 +118,8 @@ def make_environment() -> dict[str, str]:
     run(*pip, "install", "ipykernel", *OLDER, *NEWER, *EXTRANEOUS, *wheels.glob("*.whl"))
     found, wanted = installed(), read_pins(LOCK.read_text("utf-8"))
     chapter.say(
-        f"{len(found)} distributions in demo-output/environment ({chapter.took()}); envmagic comes\n"
-        "from this working tree's wheel. The lock is examples/small_env.txt.\n"
+        f"{len(found)} distributions in demo-output/environment ({chapter.took()}); envmagic is\n"
+        "this working tree's wheel; the lock is examples/small_env.txt\n"
     )
     for title, drifted in (("older", OLDER), ("newer", NEWER), ("extraneous", EXTRANEOUS)):
         chapter.say(f"{title:<11} {', '.join(drifted)}")
@@ -129,17 +131,14 @@ def make_environment() -> dict[str, str]:
 def run_notebook() -> Any:  # noqa: ANN401 (nbformat has no types)
     """Execute the quick start in a real kernel of the environment, with nbclient."""
     import nbformat  # noqa: PLC0415 (the terminal's part works without)
-    from jupyter_client.manager import AsyncKernelManager  # noqa: PLC0415
     from nbclient import NotebookClient  # noqa: PLC0415
 
     chapter = Chapter("A real kernel of it runs examples/quickstart.ipynb")
-    manager = AsyncKernelManager()
-    # Not by a kernel's name: the one called `python3` is this process's own interpreter.
-    manager.kernel_spec.argv[0] = str(PYTHON)
-    notebook = nbformat.read(HERE / "quickstart.ipynb", as_version=4)
-    client = NotebookClient(
-        notebook, km=manager, timeout=600, resources={"metadata": {"path": str(HERE)}}
-    )
+    path = HERE / "quickstart.ipynb"
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    resources = {"metadata": {"path": str(HERE)}}
+    client = NotebookClient(notebook, timeout=600, resources=resources)
+    _use_environment(client.create_kernel_manager())
     with KERNEL_LOG.open("wb") as log:
         client.execute(env=_environ(), stderr=log)
     plan = ""
@@ -155,6 +154,13 @@ def run_notebook() -> Any:  # noqa: ANN401 (nbformat has no types)
             chapter.say(textwrap.indent(_shorten(words), "   ") + "\n")
     chapter.say(f"the whole notebook took {chapter.took()}")
     return notebook
+
+
+def _use_environment(manager: KernelManager) -> None:
+    """Let a manager start kernels of the environment: `python3` is this process's own."""
+    if manager.kernel_spec is None:
+        raise ProofError("there is no kernel specification beside this interpreter")
+    manager.kernel_spec.argv[0] = str(PYTHON)
 
 
 def _environ() -> dict[str, str]:
@@ -209,10 +215,8 @@ def prove(before: dict[str, str]) -> None:
 
 def start_kernel(code: str) -> str:
     """Start a kernel of the environment, run a cell in it, and return what that printed."""
-    from jupyter_client.manager import KernelManager  # noqa: PLC0415 (as above)
-
     manager = KernelManager()
-    manager.kernel_spec.argv[0] = str(PYTHON)
+    _use_environment(manager)
     with KERNEL_LOG.open("ab") as log:
         manager.start_kernel(env=_environ(), stderr=log)
     client: Any = manager.client()
@@ -249,7 +253,8 @@ def draw(notebook: Any) -> None:  # noqa: ANN401 (nbformat has no types)
 
     chapter = Chapter("What it looks like")
     nowhere = {"mathjax_url": "", "require_js_url": "", "jquery_url": "", "mermaid_js_url": ""}
-    html, _ = HTMLExporter(theme="light", **nowhere).from_notebook_node(notebook)
+    exporter = HTMLExporter(theme="light", **nowhere)  # type: ignore[no-untyped-call]
+    html, _ = exporter.from_notebook_node(notebook)
     page = OUTPUT / "quickstart.html"
     page.write_text(html, encoding="utf-8")
     chapter.say(f"{page.relative_to(ROOT)}  ({len(html) // 1024} KiB)")
@@ -273,8 +278,7 @@ def _take_picture(page: Path, picture: Path) -> str:
     try:
         with sync_playwright() as driver:  # its profile is new, empty, and gone afterwards
             browser = driver.chromium.launch(executable_path=chromium, args=flags)
-            size = {"width": 1100, "height": 800}
-            tab = browser.new_page(viewport=size, color_scheme="light")
+            tab = browser.new_page(viewport={"width": 1100, "height": 800}, color_scheme="light")
             tab.route("http*://**", lambda route: route.abort())
             tab.goto(page.as_uri())
             tab.screenshot(path=picture, full_page=True)

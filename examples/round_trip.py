@@ -23,7 +23,9 @@ class Kernel:
 
     def __init__(self, folder: str) -> None:
         self._manager = KernelManager()
-        # Not by a kernel's name: the one called `python3` may be another interpreter.
+        if self._manager.kernel_spec is None:
+            raise SystemExit("there is no kernel specification: `pip install ipykernel`")
+        # The one called `python3` may be another interpreter.
         self._manager.kernel_spec.argv[0] = sys.executable
         self._manager.start_kernel(cwd=folder)
         self._client: Any = self._manager.client()
