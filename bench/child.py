@@ -32,7 +32,6 @@ def main() -> None:
     arguments = parser.parse_args(sys.argv[1:])
     began = time.perf_counter()
     node = LocalNode(kernel=True)
-    node.look_for_gpus()
     report = preview(make_request(arguments, node.platform()), node)
     diff = time.perf_counter() - began
     actions = len(report.plan.actions)

@@ -57,6 +57,7 @@ class EnvMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._node = LocalNode(kernel=hasattr(shell, "kernel"))
+        self._node.look_for_gpus()
         self._last_lock = ""
 
     @line_magic
@@ -65,7 +66,6 @@ class EnvMagics(Magics):
         arguments = _parse(_envsync_parser(), line)
         if arguments is None:
             return None
-        self._node.look_for_gpus()
         request = make_request(arguments, self._node.platform(), default=self._last_lock)
         self._last_lock = request.lock.path
         if arguments.dry_run or arguments.check:
@@ -84,7 +84,6 @@ class EnvMagics(Magics):
             return
         from envmagic.freeze import freeze  # noqa: PLC0415 (needed only here)
 
-        self._node.look_for_gpus()
         snapshot = self._node.snapshot()
         text = freeze(snapshot, self._node.accelerator(_GPU_WAIT))
         if arguments.file is None:

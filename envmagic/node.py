@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -123,14 +124,12 @@ class LocalNode:
 
 
 def _wait_to_the_end(process: subprocess.Popen[bytes], tick: Callable[[], None]) -> int:
-    """Wait for a process that must not be left half-way, whatever key is pressed."""
-    while True:
-        try:
-            return process.wait(_TICK)
-        except subprocess.TimeoutExpired:
-            tick()
-        except KeyboardInterrupt:
-            continue
+    """Wait for a process that must not be left half-way."""
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_TICK)
+        tick()
+    return process.returncode
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -39,7 +39,7 @@ from envmagic.preview import Request, make_report, preview, refuse
 from envmagic.probe import installed_versions, missing_files
 from envmagic.redact import redact
 from envmagic.stage import Stage, record_origin
-from envmagic.transaction import hold_prefix, keep_log
+from envmagic.transaction import deaf_to_interrupts, hold_prefix, keep_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +98,8 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
         work = _Work(request, node, snapshot, stage, ready)
         _rehearse_kernel(work, face)
         _rehearse(work, face)
-        return _apply(work, face)
+        with deaf_to_interrupts():
+            return _apply(work, face)
 
 
 def _ask(face: Face, report: Report) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,23 @@ def hold_prefix(prefix: str) -> Iterator[Stage]:
         os.close(descriptor)
         with contextlib.suppress(OSError):  # a log stays, or the next sync has begun
             folder.rmdir()
+
+
+@contextlib.contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let no stop button and no Ctrl-C end what must not be left half-way.
+
+    Python delivers an interrupt to the main thread alone, so elsewhere there is nothing
+    to do.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _lock(path: Path) -> int:

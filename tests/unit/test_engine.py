@@ -92,9 +92,7 @@ def lock(text: str) -> Lock:
 
 
 def planned(text: str, *distributions: Distribution, known: Iterable[Distribution] = ()) -> Plan:
-    return make_plan(
-        lock(text).pins, snapshot(*distributions), known={d.name: d for d in known}
-    )
+    return make_plan(lock(text).pins, snapshot(*distributions), known={d.name: d for d in known})
 
 
 def effective(text: str, *distributions: Distribution, staged: Iterable[str] = ()) -> list[str]:
@@ -106,7 +104,9 @@ def effective(text: str, *distributions: Distribution, staged: Iterable[str] = (
 
 def test_the_effective_lock_says_what_stays_and_what_comes() -> None:
     installed = [dist("keep==1.0+cpu"), dist("old==1.0"), dist("gone"), dist("pip==24.0")]
-    assert effective("keep==1.0\nold==2.0\nnew==3.0", *installed, staged=["old==2.0", "new==3.0"]) == [
+    assert effective(
+        "keep==1.0\nold==2.0\nnew==3.0", *installed, staged=["old==2.0", "new==3.0"]
+    ) == [
         "keep==1.0+cpu",
         "new===3.0",
         "old===2.0",
@@ -115,7 +115,9 @@ def test_the_effective_lock_says_what_stays_and_what_comes() -> None:
 
 
 def test_what_pip_sync_would_think_is_there_goes_in_by_its_path() -> None:
-    assert effective("a==1.0+cpu", dist("a==1.0"), staged=["a==1.0+cpu"]) == ["a @ file:///stage/a.whl"]
+    assert effective("a==1.0+cpu", dist("a==1.0"), staged=["a==1.0+cpu"]) == [
+        "a @ file:///stage/a.whl"
+    ]
     assert effective("a==1.0", dist("a"), dist("a"), staged=["a"]) == ["a @ file:///stage/a.whl"]
 
 

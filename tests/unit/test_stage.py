@@ -60,7 +60,7 @@ def test_a_wheel_whose_content_is_another_is_damaged(tmp_path: Path) -> None:
         archive.writestr("a/data.txt", "the very words")
         archive.writestr("a-1.0.dist-info/METADATA", "Name: a\nVersion: 1.0\n\n")
     spoil(path, b"the very words")
-    with pytest.raises(EngineError, match="`a-1.0-py3-none-any.whl` is damaged: `a/data.txt`"):
+    with pytest.raises(EngineError, match=r"`a-1.0-py3-none-any.whl` is damaged: `a/data.txt`"):
         read_wheel(path)
 
 
@@ -68,7 +68,7 @@ def test_a_wheel_whose_content_is_another_is_damaged(tmp_path: Path) -> None:
 def test_a_wheel_that_was_cut_is_none(tmp_path: Path, size: int) -> None:
     path = make_wheel(tmp_path, "a", "1.0")
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(EngineError, match="`a-1.0-py3-none-any.whl` is not a wheel"):
+    with pytest.raises(EngineError, match=r"`a-1.0-py3-none-any.whl` is not a wheel"):
         read_wheel(path)
 
 

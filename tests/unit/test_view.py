@@ -1,0 +1,526 @@
+"""A report as text and as JSON: complete, the same every time, and without secrets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from envmagic.check import inspect_snapshot
+from envmagic.lock import parse_lock
+from envmagic.model import (
+    INDEX,
+    Accelerator,
+    Distribution,
+    Finding,
+    FindingKind,
+    Gpu,
+    Kind,
+    Name,
+    Outcome,
+    Plan,
+    Platform,
+    Policy,
+    Report,
+    Restart,
+    Severity,
+    Snapshot,
+    Source,
+    SourceKind,
+    State,
+    When,
+    canonical_name,
+    read_version,
+)
+from envmagic.plan import make_plan
+from envmagic.policy import find_trust_questions
+from envmagic.table import render_html, render_outcome_html, render_words_html
+from envmagic.view import (
+    SYMBOLS,
+    accelerator_line,
+    cells,
+    finding_lines,
+    headline,
+    kept_line,
+    render_json,
+    render_outcome,
+    render_text,
+    report_to_json,
+    shown_changes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SECRET = "hunter2"  # noqa: S105 (what must be seen nowhere)
+GPU = Gpu(
+    name="NVIDIA A100", uuid="GPU-1", memory_total=80 * 1024**3, memory_used=0, capability="8.0"
+)
+ACCELERATOR = Accelerator(driver="550.54.15", driver_cuda="12.4", gpus=(GPU,))
+WHERE = Platform(
+    python="3.12.1",
+    implementation="cpython",
+    markers=(("sys_platform", "linux"),),
+    executable="/env/bin/python",
+    prefix="/env",
+    virtual=True,
+    tag="linux-x86_64",
+)
+
+
+def dist(text: str, *requires: str, source: Source = INDEX) -> Distribution:
+    name, _, version = text.partition("==")
+    return Distribution(
+        name=canonical_name(name),
+        version=read_version(version or "1.0"),
+        requires=requires,
+        source=source,
+        location="/env/site-packages",
+        metadata=f"{name}-{version}.dist-info",
+    )
+
+
+def read(path: str) -> str:
+    raise FileNotFoundError(path)
+
+
+def report(
+    text: str,
+    *distributions: Distribution,
+    policy: Policy = Policy(),  # noqa: B008 (frozen)
+    known: tuple[Distribution, ...] = (),
+    loaded: Mapping[Name, str] | None = None,
+) -> Report:
+    snapshot = Snapshot(platform=WHERE, distributions=distributions, taken_at=1.0)
+    lock = parse_lock(text, "lock.txt", read=read, markers={}, allow_ranges=True, environ={})
+    plan = make_plan(lock.pins, snapshot, policy, known={d.name: d for d in known})
+    findings = (
+        *plan.findings,
+        *find_trust_questions(plan, lock),
+        *inspect_snapshot(snapshot),
+    )
+    return Report(
+        platform=WHERE, lock=lock, plan=plan, findings=findings, loaded=loaded or {}, kernel=True
+    )
+
+
+INSTALLED = (
+    dist("numpy==2.1.0"),
+    dist("pandas==2.2.0", "numpy>=1.22", "tzdata"),
+    dist("tzdata"),
+    dist("six==1.16.0"),
+    dist("loguru==0.7.2"),
+    dist("ipykernel==6.29", "traitlets>=5.4"),
+    dist("traitlets==5.14"),
+    dist("torch==2.4.0+cpu"),
+)
+LOCK = """\
+numpy==1.26.4
+pandas==2.2.0
+six==1.17.0
+gitpython==3.1.44
+traitlets==5.0.5
+torch==2.4.0
+"""
+FULL = replace(
+    report(LOCK, *INSTALLED, loaded={Name("numpy"): "2.1.0"}),
+    accelerator=ACCELERATOR,
+    restart=Restart(reasons=("`numpy` 2.1.0 is loaded, 1.26.4 is on disk",)),
+)
+EQUAL = report("six==1.16.0", dist("six==1.16.0"))
+
+
+def test_the_text_says_it_all() -> None:
+    assert render_text(FULL).splitlines() == [
+        (
+            "This kernel differs from `lock.txt`: 1 to install, 1 to upgrade, 1 to "
+            "downgrade, 1 to remove, 1 held"
+        ),
+        (
+            "Python 3.12.1 · /env · linux-x86_64 · NVIDIA A100 (80 GiB, compute 8.0) · "
+            "driver 550.54.15 (CUDA 12.4)"
+        ),
+        "",
+        "change       project    installed  lock       why",
+        "+ install    gitpython  –          3.1.44     lock.txt:4",
+        "− remove     loguru     0.7.2      –          not in the lock",
+        "↓ downgrade  numpy      2.1.0      1.26.4     lock.txt:1; loaded in this kernel",
+        "↑ upgrade    six        1.16.0     1.17.0     lock.txt:3",
+        (
+            "= equal      torch      2.4.0+cpu  2.4.0+cpu  same release, other build: lock "
+            "2.4.0, installed 2.4.0+cpu"
+        ),
+        (
+            "! held       traitlets  5.14       5.0.5      the kernel's own `ipykernel` 6.29 "
+            "requires `traitlets>=5.4`"
+        ),
+        "",
+        "2 equal, 2 kept that the lock does not name, 1 required by the lock and not in it",
+        "",
+        (
+            "error: `traitlets` stays at 5.14, the lock wants 5.0.5: the kernel's own "
+            "`ipykernel` 6.29 requires `traitlets>=5.4` — pin a version that the kernel can live with, or use another environment"
+        ),
+        "warning: `torch`: same release, other build: lock 2.4.0, installed 2.4.0+cpu",
+        (
+            "note: unknown until prepared: what `gitpython`, `numpy`, `six` require — "
+            "`--online` asks the index now; a sync asks before it changes anything"
+        ),
+        "",
+        "restart the kernel: `numpy` 2.1.0 is loaded, 1.26.4 is on disk",
+    ]
+
+
+def test_the_text_of_what_is_equal_is_short() -> None:
+    assert render_text(EQUAL) == (
+        "This kernel is equal to `lock.txt`: 1 pin, nothing to change\n"
+        "Python 3.12.1 · /env · linux-x86_64 · GPU: not asked yet\n"
+        "\n"
+        "1 equal"
+    )
+
+
+def test_headlines() -> None:
+    terminal = replace(EQUAL, kernel=False)
+    assert headline(terminal).startswith("This environment is equal to `lock.txt`: 1 pin,")
+    two = report("a==1.0\nb==1.0", dist("a"), dist("b"))
+    assert "2 pins" in headline(two)
+
+
+def test_what_stays_is_counted_in_one_line() -> None:
+    assert kept_line(FULL) == (
+        "2 equal, 2 kept that the lock does not name, 1 required by the lock and not in it"
+    )
+    assert kept_line(report("a==1.0")) == ""
+
+
+def test_rows_are_what_changes_or_has_a_note() -> None:
+    shown = [c.name for c in shown_changes(FULL)]
+    assert shown == ["gitpython", "loguru", "numpy", "six", "torch", "traitlets"]
+    assert set(SYMBOLS) == set(Kind)
+    assert len(set(SYMBOLS.values())) == len(Kind)
+    assert cells(shown_changes(FULL)[2], FULL) == (
+        "↓ downgrade",
+        "numpy",
+        "2.1.0",
+        "1.26.4",
+        "lock.txt:1; loaded in this kernel",
+    )
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "line"),
+    [
+        (None, "GPU: not asked yet"),
+        (
+            Accelerator(problem="no driver: libnvidia-ml.so.1 is missing"),
+            "GPU: unknown (no driver)",
+        ),
+        (Accelerator(driver="550.1"), "no GPU · driver 550.1 (CUDA unknown)"),
+        (
+            Accelerator(driver="550.1", driver_cuda="12.4", gpus=(Gpu(name="A"), Gpu(name="B"))),
+            "A, B · driver 550.1 (CUDA 12.4)",
+        ),
+        (ACCELERATOR, "NVIDIA A100 (80 GiB, compute 8.0) · driver 550.54.15 (CUDA 12.4)"),
+    ],
+)
+def test_what_is_known_of_gpus_in_one_line(accelerator: Accelerator | None, line: str) -> None:
+    assert accelerator_line(accelerator) == line
+
+
+def finding(severity: Severity, text: str, hint: str = "") -> Finding:
+    return Finding(kind=FindingKind.CONFLICT, name="a", text=text, hint=hint, severity=severity)
+
+
+MIXED = (
+    finding(Severity.NOTE, "note 1"),
+    finding(Severity.WARNING, "warning 1", "do this"),
+    finding(Severity.ERROR, "error 1"),
+    finding(Severity.WARNING, "warning 2"),
+    finding(Severity.NOTE, "note 2"),
+    finding(Severity.ERROR, "error 2"),
+)
+
+
+def test_findings_stand_with_the_worst_first() -> None:
+    assert finding_lines(MIXED) == [
+        "error: error 1",
+        "error: error 2",
+        "warning: warning 1 — do this",
+        "warning: warning 2",
+        "note: note 1",
+        "note: note 2",
+    ]
+    text = render_text(replace(EQUAL, findings=MIXED))
+    assert text.endswith("\n\n" + "\n".join(finding_lines(MIXED)))
+    html = render_html(replace(EQUAL, findings=MIXED))
+    places = [html.index(f"{kind} {n}") for kind in ("error", "warning", "note") for n in (1, 2)]
+    assert places == sorted(places)
+
+
+def test_every_severity_has_its_place() -> None:
+    assert [line.partition(":")[0] for line in finding_lines(map(_of, Severity))] == [
+        severity.value for severity in Severity
+    ]
+
+
+def _of(severity: Severity) -> Finding:
+    return finding(severity, "text")
+
+
+def shape(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return the types of a JSON value; of a list, those of its first element."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shape(each) for each in value[:1]]
+    return type(value)
+
+
+SCHEMA = {
+    "schema": int,
+    "envmagic": str,
+    "node": {
+        "python": str,
+        "implementation": str,
+        "prefix": str,
+        "platform": str,
+        "kernel": bool,
+    },
+    "lock": {"path": str, "format": str, "pins": int, "digest": str},
+    "parity": bool,
+    "prepared": bool,
+    "counts": {kind.value: int for kind in Kind} | {"unlocked": int},
+    "changes": [
+        {
+            "name": str,
+            "kind": str,
+            "installed": type(None),
+            "wanted": str,
+            "reason": str,
+            "note": type(None),
+            "loaded": type(None),
+            "line": str,
+        }
+    ],
+    "findings": [
+        {
+            "kind": str,
+            "name": str,
+            "text": str,
+            "hint": type(None),
+            "requirement": type(None),
+            "found": str,
+            "severity": str,
+            "when": str,
+        }
+    ],
+    "accelerator": {
+        "driver": str,
+        "driver_cuda": str,
+        "gpus": [
+            {
+                "name": str,
+                "uuid": str,
+                "memory_total": int,
+                "memory_used": int,
+                "capability": str,
+            }
+        ],
+        "verdict": str,
+        "problem": type(None),
+    },
+    "restart": {"needed": bool, "reasons": [str]},
+}
+
+
+def test_the_json_has_its_schema() -> None:
+    data = json.loads(render_json(FULL))
+    assert shape(data) == SCHEMA
+    assert data["schema"] == 1
+    assert data["counts"] == FULL.plan.counts()
+    assert data["lock"] == {
+        "path": "lock.txt",
+        "format": "requirements",
+        "pins": 6,
+        "digest": FULL.lock.digest,
+    }
+    assert data["parity"] is False
+    assert json.loads(render_json(EQUAL))["accelerator"] is None
+
+
+def test_the_json_of_each_change() -> None:
+    changes = {c["name"]: c for c in report_to_json(FULL)["changes"]}
+    assert list(changes) == sorted(changes)
+    assert changes["numpy"] == {
+        "name": "numpy",
+        "kind": "downgrade",
+        "installed": "2.1.0",
+        "wanted": "1.26.4",
+        "reason": "lock",
+        "note": None,
+        "loaded": "2.1.0",
+        "line": "lock.txt:1",
+    }
+    assert changes["loguru"]["wanted"] is changes["loguru"]["line"] is None
+    assert changes["loguru"]["reason"] == "not in the lock"
+    assert changes["traitlets"]["reason"].startswith("the kernel's own `ipykernel`")
+    assert changes["tzdata"]["reason"] == "not in the lock; `pandas` 2.2.0 requires it"
+    assert changes["torch"]["kind"] == "equal"
+    assert changes["torch"]["note"].startswith("same release, other build")
+    assert "pandas" not in changes
+    every = [c["name"] for c in report_to_json(FULL, every=True)["changes"]]
+    assert every == sorted({*changes, "pandas"})
+
+
+def test_values_of_enumerations_are_words() -> None:
+    data = json.loads(render_json(replace(FULL, findings=(*FULL.findings, *MIXED))))
+    assert {f["severity"] for f in data["findings"]} <= {s.value for s in Severity}
+    assert {f["when"] for f in data["findings"]} <= {w.value for w in When}
+    assert {f["kind"] for f in data["findings"]} <= {k.value for k in FindingKind}
+    assert {c["kind"] for c in data["changes"]} <= {k.value for k in Kind}
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    again = replace(
+        report(LOCK, *reversed(INSTALLED), loaded={Name("numpy"): "2.1.0"}),
+        accelerator=ACCELERATOR,
+        restart=FULL.restart,
+    )
+    assert render_json(again) == render_json(FULL)
+    assert render_json(again, every=True) == render_json(FULL, every=True)
+    assert render_text(again) == render_text(FULL)
+    assert render_html(again) == render_html(FULL)
+
+
+def test_the_json_is_plain_text_for_every_terminal() -> None:
+    odd = replace(FULL, findings=(finding(Severity.NOTE, "é “quoted”\n\u2028 \x1b[31m"),))
+    assert render_json(odd).isascii()
+    assert "\x1b" not in render_json(odd)
+
+
+OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "lines"),
+    [
+        (
+            Outcome(state=State.UNCHANGED, before=EQUAL),
+            ["This kernel is equal to `lock.txt`: 1 pin, nothing to change"],
+        ),
+        (
+            OUTCOME,
+            [
+                (
+                    "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; "
+                    "the environment is now equal to `lock.txt`"
+                ),
+                "no restart needed: nothing that changed is loaded",
+            ],
+        ),
+        (
+            replace(OUTCOME, after=replace(EQUAL, restart=FULL.restart)),
+            [
+                (
+                    "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; "
+                    "the environment is now equal to `lock.txt`"
+                ),
+                "restart the kernel: `numpy` 2.1.0 is loaded, 1.26.4 is on disk",
+            ],
+        ),
+        (
+            Outcome(state=State.HELD, before=FULL),
+            ["not in parity with `lock.txt`: 1 held"],
+        ),
+        (
+            replace(OUTCOME, state=State.HELD),
+            [
+                (
+                    "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; "
+                    "not in parity with `lock.txt`: 1 held"
+                )
+            ],
+        ),
+        (
+            replace(OUTCOME, state=State.FAILED, problems=("`six` should be gone",), log="/l.txt"),
+            [
+                "the sync failed after it began, and the environment is not what `lock.txt` says",
+                "`six` should be gone",
+                "the whole output is in `/l.txt`",
+                (
+                    "run the same sync again: it starts from what is there; or make the environment "
+                    "anew from `lock.txt`"
+                ),
+            ],
+        ),
+        (Outcome(state=State.CANCELLED, before=FULL), ["cancelled; nothing was changed"]),
+        (
+            Outcome(state=State.ROLLED_BACK, before=FULL),
+            ["the sync failed, and the environment is what it was before"],
+        ),
+    ],
+)
+def test_outcomes(outcome: Outcome, lines: list[str]) -> None:
+    assert render_outcome(outcome).splitlines() == lines
+    data = json.loads(render_json(outcome.after or outcome.before, outcome=outcome))
+    assert data["outcome"] == {
+        "state": outcome.state.value,
+        "done": outcome.before.plan.counts(),
+        "problems": list(outcome.problems),
+        "log": outcome.log or None,
+    }
+
+
+def everything_that_carries_a_secret() -> tuple[Report, Outcome]:
+    url = f"https://user:{SECRET}@e.org"
+    vcs = Source(kind=SourceKind.VCS, url="https://e.org/c", vcs="git", commit=COMMIT)
+    text = (
+        f"--index-url {url}/simple\n--extra-index-url={url}/two\n-f {url}/wheels\n"
+        f"a @ git+{url}/a@{COMMIT}\nb @ {url}/b.whl\nc==1.0\n-e git+{url}/d@{COMMIT}#egg=d\n"
+        f"e @ {url}/e-1.0.tar.gz\n"
+    )
+    needy = dist("needy", f"b @ {url}/b.whl", f"odd @ {url}/x y", f"gone @ {url}/gone.whl")
+    shown = report(text, dist("c", source=vcs), needy, policy=Policy(keep=("needy",)))
+    told = Finding(
+        kind=FindingKind.ORIGIN,
+        name="a",
+        text=f"see {url}",
+        hint=f"try {url}",
+        requirement=f"a @ {url}",
+        found="",
+    )
+    shown = replace(
+        shown,
+        findings=(*shown.findings, told),
+        restart=Restart(reasons=("`a` 1 is loaded, 2 is on disk",)),
+        plan=Plan(changes=shown.plan.changes, findings=shown.plan.findings),
+    )
+    outcome = Outcome(
+        state=State.FAILED,
+        before=shown,
+        after=shown,
+        problems=(f"pip cannot reach {url}/simple",),
+        log="/env/log.txt",
+    )
+    return shown, outcome
+
+
+def test_no_secret_is_in_any_output() -> None:
+    shown, outcome = everything_that_carries_a_secret()
+    assert SECRET in repr(shown)
+    outputs = [
+        render_text(shown),
+        render_json(shown, every=True),
+        render_json(shown, outcome=outcome),
+        render_outcome(outcome),
+        render_html(shown),
+        render_outcome_html(outcome),
+        render_words_html(outcome.problems[0]),
+    ]
+    for output in outputs:
+        assert SECRET not in output
+        assert "****@" in output
