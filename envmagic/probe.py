@@ -68,8 +68,9 @@ def take_snapshot(where: Platform | None = None) -> Snapshot:
 def look_at_platform() -> Platform:
     """Return this interpreter, and what may be done to it."""
     virtual = sys.prefix != sys.base_prefix
-    folders = _site_folders(virtual=virtual)
-    managed = Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED"
+    paths = sysconfig.get_paths()
+    folders = _site_folders(paths, virtual=virtual)
+    managed = Path(paths["stdlib"]) / "EXTERNALLY-MANAGED"
     return Platform(
         python=platform.python_version(),
         implementation=sys.implementation.name,
@@ -85,13 +86,13 @@ def look_at_platform() -> Platform:
     )
 
 
-def _site_folders(*, virtual: bool) -> tuple[str, ...]:
+def _site_folders(paths: Mapping[str, str], *, virtual: bool) -> tuple[str, ...]:
     """Return the folders whose distributions pip changes, where it installs first.
 
     In a virtual environment pip goes by the prefix; elsewhere all that Python adds to its
     path by itself is its own.
     """
-    folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    folders = [paths["purelib"], paths["platlib"]]
     if not virtual:
         folders += site.getsitepackages()
         folders += [site.getusersitepackages()] if site.ENABLE_USER_SITE else []

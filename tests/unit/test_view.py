@@ -162,7 +162,8 @@ def test_the_text_says_it_all() -> None:
         "",
         (
             "error: `traitlets` stays at 5.14, the lock wants 5.0.5: the kernel's own "
-            "`ipykernel` 6.29 requires `traitlets>=5.4` — pin a version that the kernel can live with, or use another environment"
+            "`ipykernel` 6.29 requires `traitlets>=5.4` — pin a version that the kernel can "
+            "live with, or use another environment"
         ),
         "warning: `torch`: same release, other build: lock 2.4.0, installed 2.4.0+cpu",
         (
@@ -452,8 +453,8 @@ OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
                 "`six` should be gone",
                 "the whole output is in `/l.txt`",
                 (
-                    "run the same sync again: it starts from what is there; or make the environment "
-                    "anew from `lock.txt`"
+                    "run the same sync again: it starts from what is there; or make the "
+                    "environment anew from `lock.txt`"
                 ),
             ],
         ),
