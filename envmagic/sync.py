@@ -33,7 +33,8 @@ from envmagic.model import (
     canonical_name,
     join_names,
 )
-from envmagic.plan import KERNEL, find_kernel_changes
+from envmagic.plan import find_kernel_changes
+from envmagic.planner import KERNEL
 from envmagic.prepare import Preparation
 from envmagic.preview import Request, make_report, preview, refuse
 from envmagic.probe import installed_versions, missing_files

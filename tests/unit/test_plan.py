@@ -36,7 +36,8 @@ from envmagic.model import (
     canonical_name,
     read_version,
 )
-from envmagic.plan import KERNEL, make_plan, simulate
+from envmagic.plan import make_plan, simulate
+from envmagic.planner import KERNEL
 from envmagic.requirement import find_closure, parse_requirement
 
 if TYPE_CHECKING:

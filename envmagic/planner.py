@@ -1,0 +1,285 @@
+"""The steps of one plan: want, complete, protect, remove, and what must be held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from envmagic.check import find_conflicts
+from envmagic.compare import compare, direction, place
+from envmagic.model import Change, Distribution, Kind, Pin, When, canonical_name
+from envmagic.requirement import find_closure, requirements_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from envmagic.model import Name, Policy, Snapshot
+    from envmagic.requirement import Markers, Requirement
+
+    Conflict = tuple[Distribution, Requirement, When]
+    _Asked = list[tuple[Distribution, Requirement]]
+
+KERNEL = canonical_name("ipykernel")
+"""What a kernel's process starts with: the one closure that no lock may break."""
+
+_ROOTS = ("ipykernel", "envmagic", "pip", "pip-tools")
+# Where the server of this kernel lives in the same prefix, it has to live on, too.
+_SERVERS = ("jupyterlab", "notebook", "jupyter-server", "ipywidgets", "nbclassic", "jupyterhub")
+# What pip-sync itself never uninstalls (`PACKAGES_TO_IGNORE` in its sync.py): a plan
+# that removed these would not be carried out.
+_NEVER_REMOVED = ("pip-review", "pkg-resources", "python", "wsgiref", "argparse")
+_NEVER_REMOVED_BEFORE_312 = ("setuptools", "distribute", "wheel")
+
+
+def described_by(pin: Pin) -> Distribution:
+    """Return what a pin puts in, as far as the pin alone tells."""
+    version = "" if pin.version is None else pin.version
+    return Distribution(name=pin.name, version=version, source=pin.source)
+
+
+@dataclass
+class Planner:
+    """The steps of one plan.
+
+    `changes` is the answer as far as it has come, `future` the set that follows from it.
+    """
+
+    snapshot: Snapshot
+    policy: Policy
+    known: Mapping[Name, Distribution]
+    constraints: tuple[Pin, ...]
+    not_locked: tuple[Name, ...]
+    broken: frozenset[tuple[Name, str]]
+    held: Mapping[Name, str]
+    changes: dict[Name, Change] = field(default_factory=dict)
+    replaced: set[Name] = field(default_factory=set)
+    """What the lock does not name, and cannot be kept as it is."""
+
+    def __post_init__(self) -> None:
+        self.by_name = self.snapshot.by_name()
+        self.installed = {name: found[0] for name, found in self.by_name.items()}
+        self.future = dict(self.installed)
+        self.markers: Markers = self.snapshot.platform.markers
+
+    def _decide(
+        self, kind: Kind, name: Name, reason: str, *, pin: Pin | None = None, note: str = ""
+    ) -> None:
+        """Write one name's row, and what it makes of the set to come."""
+        installed = self.installed.get(name)
+        if kind.installs and installed is not None and name in self.held:
+            kind, reason = Kind.HELD, self.held[name]
+        if kind is Kind.EQUAL and installed is not None:
+            wanted = str(installed.version)
+        else:
+            wanted = self._wanted(pin) if pin else ""
+        self.changes[name] = Change(
+            name=name,
+            kind=kind,
+            reason=reason,
+            installed=installed,
+            pin=pin,
+            wanted=wanted,
+            note=note,
+        )
+        if kind.installs and pin is not None:
+            self.future[name] = self.known.get(name) or described_by(pin)
+        elif kind is Kind.REMOVE:
+            del self.future[name]
+        elif installed is not None:
+            self.future[name] = installed
+
+    def _wanted(self, pin: Pin) -> str:
+        if pin.version is not None:
+            return str(pin.version)
+        staged = self.known.get(pin.name)
+        return str(staged.version) if staged else pin.specifier or place(pin.source) or "any"
+
+    def want(self, pins: Iterable[Pin]) -> None:
+        """Compare each pin with what is installed of its name."""
+        for pin in pins:
+            self._want(pin)
+
+    def _want(self, pin: Pin) -> None:
+        found = self.by_name.get(pin.name, ())
+        reason = pin.where or "lock"
+        if not found:
+            return self._decide(Kind.INSTALL, pin.name, reason, pin=pin)
+        kind, note = compare(
+            found[0], pin, self.known.get(pin.name), strict_labels=self.policy.strict_labels
+        )
+        if kind is not Kind.EQUAL and found[0].ahead:
+            kind, reason = Kind.HELD, _comes_first(found[0])
+        elif kind is Kind.EQUAL and _is_doubled(found):
+            kind, note = Kind.REINSTALL, f"{len(found)} copies of its metadata"
+        return self._decide(kind, pin.name, reason, pin=pin, note=note)
+
+    def complete(self) -> bool:
+        """Add what the locked distributions require and the lock does not name.
+
+        Returns whether that is the answer: a choice that was taken back after its own
+        requirements were followed is noted in `replaced`, and all must be asked again.
+        """
+        self._forget_unlocked()
+        waiting = [(c.name, c.pin.extras if c.pin else frozenset()) for c in self.changes.values()]
+        waiting.sort(key=lambda item: (item[0], sorted(item[1])))
+        seen: dict[Name, set[frozenset[str]]] = {}
+        asked: dict[Name, _Asked] = {}
+        while waiting:
+            name, extras = waiting.pop(0)
+            if name not in self.future or extras in seen.get(name, ()):
+                continue
+            seen.setdefault(name, set()).add(extras)
+            requirer = self.future[name]
+            for requirement in requirements_of(requirer, self.markers, extras):
+                needed = requirement.name
+                if needed not in self.changes or needed in asked:
+                    asked.setdefault(needed, []).append((requirer, requirement))
+                    before = self.future.get(needed)
+                    self._complete_with(asked[needed])
+                    if needed in seen and self.future[needed] != before:
+                        self.replaced.add(needed)
+                        return False
+                waiting.append((needed, requirement.extras))
+        return True
+
+    def _forget_unlocked(self) -> None:
+        for name in [c.name for c in self.changes.values() if not c.locked]:
+            del self.changes[name]
+            if name in self.installed:
+                self.future[name] = self.installed[name]
+            else:
+                del self.future[name]
+
+    def _complete_with(self, asked: _Asked) -> None:
+        """Plan what is not in the lock, but required by what is: keep it, or get it."""
+        requirer, first = asked[0]
+        name = first.name
+        specifiers = {requirement.specifier for _, requirement in asked}
+        specifiers |= {pin.specifier for pin in self.constraints if pin.name == name}
+        pin = Pin(
+            name=name,
+            specifier=",".join(sorted(specifiers - {""})),
+            extras=frozenset[str]().union(*(requirement.extras for _, requirement in asked)),
+            requirer=requirer.name,
+        )
+        installed, staged = self.installed.get(name), self.known.get(name)
+        if installed is None:
+            kind = Kind.INSTALL
+        elif name in self.not_locked or (
+            name not in self.replaced
+            and all(requirement.allows(installed.version) for _, requirement in asked)
+        ):
+            kind = Kind.KEEP
+        elif staged is not None:
+            kind = direction(installed.version, staged.version)
+        else:
+            kind = Kind.UPGRADE if ">" in pin.specifier else Kind.DOWNGRADE
+        reason = f"not in the lock; `{requirer.name}` {requirer.version} requires it"
+        if kind.installs and installed is not None and installed.ahead:
+            kind, reason = Kind.HELD, _comes_first(installed)
+        self._decide(kind, name, reason, pin=pin)
+
+    def protect(self) -> None:
+        """Keep what the kernel, the engine and the server need, and what the user names."""
+        for name, requirer in self._protected().items():
+            self._keep(name, f"protected: `{requirer}` requires it", root=name == requirer)
+        for name in self.not_locked:
+            self._keep(name, "the lock says that it could not be written as a line")
+        for name in self.installed:
+            if any(fnmatchcase(name, _canonical_glob(glob)) for glob in self.policy.keep):
+                self._keep(name, "kept as asked")
+            elif not self.policy.remove_extraneous:
+                self._keep(name, "not in the lock, kept as asked")
+
+    def _keep(self, name: Name, reason: str, *, root: bool = False) -> None:
+        if name in self.installed and name not in self.changes:
+            self._decide(Kind.KEEP, name, "protected" if root else reason)
+
+    def _protected(self) -> dict[Name, Name]:
+        roots = [*_ROOTS, *_SERVERS, *_NEVER_REMOVED]
+        if Version(self.snapshot.platform.python) < Version("3.12"):
+            roots += _NEVER_REMOVED_BEFORE_312
+        return find_closure(map(canonical_name, roots), self._best_known(), self.markers)
+
+    def _best_known(self) -> dict[Name, Distribution]:
+        """Return the set to come; what is not known of it yet, as it is now."""
+        unknown = (c.name for c in self.changes.values() if c.kind.installs)
+        now = {n: self.installed[n] for n in unknown if n in self.installed and n not in self.known}
+        return {**self.future, **now}
+
+    def remove_extraneous(self) -> None:
+        """Remove what nobody asks for; what lies outside this environment is not ours."""
+        changing = [
+            c.name for c in self.changes.values() if c.kind.installs and c.name not in self.known
+        ]
+        perhaps = find_closure(sorted(changing), self.installed, self.markers)
+        for name, installed in self.installed.items():
+            if name not in self.changes and installed.local:
+                reason = "not in the lock"
+                if name in perhaps:
+                    reason += f", unless the new `{perhaps[name]}` still requires it"
+                self._decide(Kind.REMOVE, name, reason)
+
+    def find_conflicts(self) -> list[Conflict]:
+        """Return what the set to come does not satisfy, and whether it is so already."""
+        return [
+            (requirer, requirement, When.NOW if self._is_old(requirer, requirement) else When.AFTER)
+            for requirer, requirement in find_conflicts(self.future, self.markers)
+            if not self._is_chosen_later(requirement.name)
+        ]
+
+    def _is_old(self, requirer: Distribution, requirement: Requirement) -> bool:
+        return (requirer.name, requirement.text) in self.broken
+
+    def find_what_breaks_the_kernel(self, conflicts: list[Conflict]) -> tuple[Name, str] | None:
+        """Return a change that the kernel could not start after, and why; None: none."""
+        kernel = find_closure([KERNEL], self.future, self.markers)
+        for requirer, requirement, when in conflicts:
+            if requirer.name not in kernel or when is When.NOW:
+                continue
+            suspects = [*_chain(requirer.name, kernel)]
+            old = self.installed.get(requirement.name)
+            if old is not None and requirement.allows(old.version):
+                suspects.insert(0, requirement.name)
+            for name in suspects:
+                change = self.changes.get(name)
+                if change is not None and change.kind.installs and change.installed is not None:
+                    return name, (
+                        f"the kernel's own `{requirer.name}` {requirer.version} "
+                        f"requires `{requirement.name}{requirement.specifier}`"
+                    )
+        return None
+
+    def _is_chosen_later(self, name: Name) -> bool:
+        """Whether the version to come is not known yet."""
+        change = self.changes.get(name)
+        return bool(
+            change
+            and change.kind.installs
+            and change.pin
+            and change.pin.version is None
+            and name not in self.known
+        )
+
+
+def _chain(name: Name, requirers: Mapping[Name, Name]) -> Iterator[Name]:
+    """Yield a name, who requires it, who requires that, to the root of a closure."""
+    yield name
+    while requirers[name] != name:
+        name = requirers[name]
+        yield name
+
+
+def _comes_first(outside: Distribution) -> str:
+    return f"`{outside.location}` comes first on the path"
+
+
+def _canonical_glob(glob: str) -> str:
+    return glob.lower().replace("_", "-").replace(".", "-")
+
+
+def _is_doubled(found: tuple[Distribution, ...]) -> bool:
+    return sum(d.local and d.location == found[0].location for d in found) > 1
