@@ -6,12 +6,16 @@ Exit codes: 0 equal or done, 1 differs or not in parity, 2 the input is wrong, 3
 
 from __future__ import annotations
 
+import argparse
+import io
 import json
+import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from envmagic.freeze import freeze
+from envmagic.freeze import freeze, summarize
 from envmagic.lockfile import write_lock
 from envmagic.model import VERSION, Cancelled, EnvmagicError, PolicyError, State
 from envmagic.node import LocalNode
@@ -35,35 +39,91 @@ from envmagic.view import (
 )
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from envmagic.model import Outcome, Progress, Report
 
 _GPU_WAIT = 5.0
+_EPILOG = """\
+examples:
+  envmagic diff first_env.txt          show what differs
+  envmagic sync first_env.txt --yes    make it equal, without a question
+
+exit codes:
+    0  equal, or done
+    1  differs (`diff`, `--check`), or done but for a pin that was held
+    2  the input is wrong: a bad lock, an unknown option
+    3  refused: it would be unsafe here
+    4  failed, and nothing was changed
+    5  failed half-way: run the same sync again, or make the environment anew
+  130  cancelled, and nothing was changed
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        return _run(arguments)
+    finally:
+        _show(lambda: None)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = _parser().parse_args(arguments)
         return int(options.command(options))
+    except Cancelled as cancelled:
+        _tell(cancelled.message)
+        return cancelled.exit_code
     except EnvmagicError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        _tell(f"error: {error.message}")
         if error.hint:
-            print(f"  {error.hint}", file=sys.stderr)
+            _tell(f"  {error.hint}")
         return error.exit_code
     except KeyboardInterrupt:
-        print("cancelled; nothing was changed", file=sys.stderr)
+        _tell("cancelled; nothing was changed")
         return Cancelled.exit_code
 
 
+def _show(show: Callable[[], None]) -> None:
+    """Print something, or nothing any more where the reader of a pipe has gone.
+
+    The command goes on to its end, and its exit code stays true.
+    """
+    try:
+        show()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def _say(text: str) -> None:
+    _show(lambda: print(text))
+
+
+def _tell(text: str) -> None:
+    """Print a line on standard error, which may be a pipe without a reader too."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr)
+
+
 def _parser() -> Parser:
-    parser = Parser(prog="envmagic", description="Make this environment equal to a lock file.")
+    parser = Parser(
+        prog="envmagic",
+        description="Make this environment equal to a lock file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"envmagic {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     diff = commands.add_parser("diff", help="show what differs; exit code 1 if anything does")
     add_diff_options(diff)
+    add_dry_run(diff)
     diff.set_defaults(command=_diff)
     sync = commands.add_parser("sync", help="make the environment equal to the lock")
     add_diff_options(sync)
@@ -92,9 +152,9 @@ def _compare(options: argparse.Namespace) -> Report:
     report = look(request, node)
     report = replace(report, accelerator=node.accelerator(_GPU_WAIT))
     if options.json:
-        print(render_json(report, every=options.all))
+        _say(render_json(report, every=options.all))
     else:
-        print_report(report)
+        _show(lambda: print_report(report))
     return report
 
 
@@ -110,15 +170,16 @@ def _sync(options: argparse.Namespace) -> int:
 
     def agree(report: Report) -> bool:
         if not options.json:
-            print_report(replace(report, accelerator=node.accelerator(_GPU_WAIT)))
+            full = replace(report, accelerator=node.accelerator(_GPU_WAIT))
+            _show(lambda: print_report(full))
         return bool(options.yes) or _asked("\nApply? [y/N] ")
 
     outcome = synchronize(request, node, Face(agree=agree, tell=_Phases().tell))
     if options.json:
         report = replace(outcome.after or outcome.before, accelerator=node.accelerator(_GPU_WAIT))
-        print(render_json(report, every=options.all, outcome=outcome))
+        _say(render_json(report, every=options.all, outcome=outcome))
     else:
-        print(render_outcome(outcome))
+        _say(render_outcome(outcome))
     return _exit_code(outcome)
 
 
@@ -126,7 +187,13 @@ def _asked(question: str) -> bool:
     try:
         return input(question).strip().lower() in {"y", "yes"}
     except EOFError:
+        _say("")
         return False
+    except BrokenPipeError:
+        return False
+    except KeyboardInterrupt:
+        _say("")
+        raise
 
 
 def _exit_code(outcome: Outcome) -> int:
@@ -140,9 +207,11 @@ def _freeze(options: argparse.Namespace) -> int:
     node.look_for_gpus()
     text = freeze(node.snapshot(), node.accelerator(_GPU_WAIT))
     if options.file is None:
-        print(text, end="")
-    else:
-        write_lock(options.file, text, force=options.force)
+        _say(text.removesuffix("\n"))
+        return 0
+    written = write_lock(options.file, text, force=options.force)
+    start, end = ("wrote ", "") if written else ("", ", as it was")
+    _say(f"{start}{options.file}: {summarize(text)}{end}")
     return 0
 
 
@@ -159,14 +228,17 @@ def _info(options: argparse.Namespace) -> int:
             "distributions": {d.name: str(d.version) for d in reversed(snapshot.distributions)},
             "accelerator": accelerator_to_json(accelerator),
         }
-        print(json.dumps(data, indent=1))
+        _say(json.dumps(data, indent=1))
         return 0
     where = snapshot.platform
-    print(f"envmagic {VERSION}")
-    print(f"interpreter   {where.implementation} {where.python}, {where.executable}")
-    print(f"environment   {where.prefix} ({len(snapshot.by_name())} distributions)")
-    print(f"platform      {where.tag}")
-    print(f"accelerator   {accelerator_line(accelerator)}")
+    lines = [
+        f"envmagic {VERSION}",
+        f"interpreter   {where.implementation} {where.python}, {where.executable}",
+        f"environment   {where.prefix} ({len(snapshot.by_name())} distributions)",
+        f"platform      {where.tag}",
+        f"accelerator   {accelerator_line(accelerator)}",
+    ]
+    _say("\n".join(lines))
     return 0
 
 
@@ -181,5 +253,5 @@ class _Phases:
         counted = f" {progress.total}" if progress.total else ""
         line = f"{progress.phase}{counted} ..."
         if line != self._last:
-            print(line, file=sys.stderr)
+            _tell(line)
         self._last = line

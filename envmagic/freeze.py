@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envmagic.model import VERSION, SourceKind
+from envmagic.redact import redact
 
 if TYPE_CHECKING:
-    from envmagic.model import Accelerator, Distribution, Snapshot
+    from envmagic.model import Accelerator, Distribution, Snapshot, Source
+
+_PRAGMA = "# envmagic: not locked: "
 
 
 def freeze(snapshot: Snapshot, accelerator: Accelerator | None = None) -> str:
@@ -18,10 +21,11 @@ def freeze(snapshot: Snapshot, accelerator: Accelerator | None = None) -> str:
 
     What has no line that would work elsewhere (an editable tree, a file of this machine)
     stands as a comment with the reason, in a form that a sync reads: it is not removed
-    where it is. What lies outside this environment is left out.
+    where it is. So does what has a URL with a query, which may hold a token. What lies
+    outside this environment is left out.
     """
-    found = {name: copies[0] for name, copies in snapshot.by_name().items()}
-    ours = sorted((d for d in found.values() if d.local), key=lambda d: d.name)
+    found = ([d for d in copies if d.local][:1] for copies in snapshot.by_name().values())
+    ours = sorted((d for copies in found for d in copies), key=lambda d: d.name)
     body = "".join(f"{_line(distribution)}\n" for distribution in ours)
     digest = hashlib.sha256(body.encode()).hexdigest()
     where = snapshot.platform
@@ -35,17 +39,27 @@ def freeze(snapshot: Snapshot, accelerator: Accelerator | None = None) -> str:
     return "\n".join([*header, body])
 
 
+def summarize(text: str) -> str:
+    """Return how many pins a frozen lock has, and what it had to leave out."""
+    lines = [line for line in text.splitlines() if line]
+    pins = sum(not line.startswith("#") for line in lines)
+    left_out = [
+        line[len(_PRAGMA) :].partition("==")[0] for line in lines if line.startswith(_PRAGMA)
+    ]
+    counted = "1 pin" if pins == 1 else f"{pins} pins"
+    if not left_out:
+        return counted
+    return f"{counted}, {len(left_out)} left out ({', '.join(left_out)})"
+
+
 def _line(distribution: Distribution) -> str:
     name, version, source = distribution.name, distribution.version, distribution.source
     if not isinstance(version, Version):
         return _comment(distribution, "its version is not one that PEP 440 knows")
-    if source.kind is SourceKind.DIRECTORY:
-        kind = "editable" if source.editable else "a folder of this machine"
-        return _comment(distribution, f"{kind}: {source.url}")
     if source.kind is SourceKind.INDEX:
         return f"{name}=={version}"
-    if source.url.startswith("file:"):
-        return _comment(distribution, f"a file of this machine: {source.url}")
+    if reason := _why_not_locked(source):
+        return _comment(distribution, f"{reason}: {redact(source.url)}")
     folder = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
     if source.kind is SourceKind.VCS:
         return f"{name} @ {source.vcs}+{source.url}@{source.commit}{folder}"
@@ -54,8 +68,17 @@ def _line(distribution: Distribution) -> str:
     return f"{name} @ {source.url}" + (f"#{fragment}" if fragment else "")
 
 
+def _why_not_locked(source: Source) -> str:
+    """Return why the URL of a source must not stand in a lock; empty: it may."""
+    if source.kind is SourceKind.DIRECTORY:
+        return "editable" if source.editable else "a folder of this machine"
+    if source.url.startswith("file:"):
+        return "a file of this machine"
+    return "" if redact(source.url) == source.url else "its URL carries a secret"
+
+
 def _comment(distribution: Distribution, reason: str) -> str:
-    return f"# envmagic: not locked: {distribution.name}=={distribution.version} ({reason})"
+    return f"{_PRAGMA}{distribution.name}=={distribution.version} ({reason})"
 
 
 def _accelerator_lines(accelerator: Accelerator | None) -> list[str]:

@@ -21,11 +21,11 @@ from envmagic.lock_line import (
 )
 from envmagic.lock_url import BadLineError
 from envmagic.model import EnvmagicError, Lock, Name, Pin, SourceKind, canonical_name
+from envmagic.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_USERINFO = re.compile(r"(:/{1,2})(?!git@)[^/?#\s]*@")
 _PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 _PRAGMA = "# envmagic: not locked: "
 _NOT_LOCKED = re.compile(
@@ -80,6 +80,11 @@ class LockError(EnvmagicError):
         return cls("\n".join(map(str, faults)), faults=faults)
 
 
+def is_unsupported(path: str) -> bool:
+    """Whether a file is called like a lock in a format that cannot be read yet."""
+    return _PYLOCK.fullmatch(os.path.basename(path)) is not None  # noqa: PTH119 (text only)
+
+
 def parse_lock(
     text: str,
     path: str,
@@ -94,7 +99,7 @@ def parse_lock(
     `read` returns the text of a file that is named in it. Raises LockError with every
     fault of every file.
     """
-    if _PYLOCK.fullmatch(os.path.basename(path)):  # noqa: PTH119 (text only)
+    if is_unsupported(path):
         hint = "export it as requirements, e.g. `uv export --format requirements-txt`"
         said = "pylock.toml is not supported by this version yet"
         raise LockError.of([Fault(where=f"{path}:1", text=said, hint=hint)])
@@ -202,7 +207,7 @@ class _Parser:
             self.blame(pin.where, said, "keep one of the two lines")
 
     def blame(self, where: str, text: str, hint: str) -> None:
-        self.faults.append(Fault(where=where, text=_redact(text), hint=_redact(hint)))
+        self.faults.append(Fault(where=where, text=redact(text), hint=redact(hint)))
 
     def finish(self, path: str) -> Lock:
         for pin in self.pins.values() if self.require_hashes else ():
@@ -233,10 +238,6 @@ class _Parser:
     def position(self, fault: Fault) -> tuple[int, int]:
         path, _, line = fault.where.rpartition(":")
         return self.files.index(path), int(line)
-
-
-def _redact(text: str) -> str:
-    return _USERINFO.sub(r"\1****@", text)
 
 
 def _find_foreign(text: str) -> tuple[int, str, str] | None:

@@ -269,13 +269,12 @@ def _guess_option(flag: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 (5 ms)
 
     close = get_close_matches(flag, sorted(_FLAGS | _VALUED), 1)
-    return f"did you mean `{close[0]}`?" if close else "remove it, or give it with --pip-args"
+    return f"did you mean `{close[0]}`?" if close else "remove it"
 
 
 def _misplaced(flag: str) -> BadLineError:
     if flag in _BUILD_OPTIONS:
-        hint = "give it with --pip-args"
-        return BadLineError(f"`{flag}` for one line is not supported", hint)
+        return BadLineError(f"`{flag}` for one line is not supported", "remove it")
     return BadLineError(f"`{flag}` is not alone on its line", "put it on a line of its own")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from envmagic.model import Pin, Source, SourceKind, canonical_name
+from envmagic.redact import strip_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -62,7 +63,7 @@ def read_link(link: Link, folder: str, read: Callable[[str], str]) -> Pin:
     url, _, fragment_text = link.url.partition("#")
     if url.lower().startswith("file:"):
         url = _absolute_file_url(url, folder)
-    parts = _split_url(url)
+    parts = _split_url(strip_userinfo(url))
     fragment = dict(_pairs(fragment_text))
     source = _read_source(parts, fragment, editable=link.editable)
     if link.editable and source.kind is SourceKind.ARCHIVE:
@@ -160,7 +161,7 @@ def _read_egg(text: str) -> tuple[str, frozenset[str]]:
 
 
 def _read_source(parts: SplitResult, fragment: Mapping[str, str], *, editable: bool) -> Source:
-    bare = parts._replace(netloc=_without_secrets(parts.netloc), fragment="")
+    bare = parts._replace(fragment="")
     subdirectory = fragment.get("subdirectory", "")
     vcs, plus, scheme = parts.scheme.partition("+")
     if plus:
@@ -182,12 +183,6 @@ def _read_source(parts: SplitResult, fragment: Mapping[str, str], *, editable: b
         editable=editable,
         hashes=tuple(read_hash(text) for text in found),
     )
-
-
-def _without_secrets(netloc: str) -> str:
-    account, at, host = netloc.rpartition("@")
-    # Everybody has this account: it is part of the address (PEP 610).
-    return netloc if at and account == "git" else host
 
 
 def explain_movable(name: str, source: Source) -> BadLineError | None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envmagic.lock import LockError, parse_lock
+from envmagic.lock import LockError, is_unsupported, parse_lock
 from envmagic.model import PolicyError
 
 if TYPE_CHECKING:
@@ -17,17 +17,19 @@ CANDIDATES = ("first_env.txt", "pylock.toml", "requirements.lock", "requirements
 
 
 def find_lock(folder: Path) -> str:
-    """Return the one lock file of a folder; raises LockError for none, and for several."""
-    found = [name for name in CANDIDATES if (folder / name).is_file()]
+    """Return the one lock file of a folder; raises LockError for none, and for several.
+
+    What cannot be read yet is taken only where it is alone, to be told so.
+    """
+    there = [name for name in CANDIDATES if (folder / name).is_file()]
+    found = [name for name in there if not is_unsupported(name)] or there
     if len(found) == 1:
         return found[0]
     if not found:
         names = ", ".join(f"`{name}`" for name in CANDIDATES)
-        raise LockError(
-            f"no lock file in `{folder}`", f"name one: `%envsync FILE`; looked for {names}"
-        )
+        raise LockError(f"no lock file in `{folder}`", f"name one; looked for {names}")
     names = ", ".join(f"`{name}`" for name in found)
-    raise LockError(f"several lock files in `{folder}`: {names}", "name one: `%envsync FILE`")
+    raise LockError(f"several lock files in `{folder}`: {names}", "name one")
 
 
 def read_lock(path: str, platform: Platform, *, allow_ranges: bool = False) -> Lock:

@@ -13,7 +13,11 @@ from envmagic.preview import Request
 if TYPE_CHECKING:
     from envmagic.model import Platform
 
-_PLACES = ("--index-url", "--extra-index-url", "--find-links")
+_PLACES = {
+    "--index-url": "ask this index, and not the configured one",
+    "--extra-index-url": "ask this index too (can be given again)",
+    "--find-links": "look into this folder or page too (can be given again)",
+}
 
 
 class UsageError(EnvmagicError):
@@ -35,25 +39,30 @@ def add_diff_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "lock",
         nargs="?",
-        help="lock file in the requirements format; left out: the one that lies here",
+        help="lock file in the requirements format; left out: the one in this folder "
+        "(in a kernel: the one that it used last)",
     )
     parser.add_argument(
         "--online",
         action="store_true",
-        help="fetch what would be installed, to know what it requires in its turn; "
-        "with --dry-run, into a temporary folder",
+        help="fetch what would be installed into a temporary folder, to know what it "
+        "requires in its turn; a sync that is no dry run does so anyway",
     )
     parser.add_argument(
-        "--check", action="store_true", help="fail where the environment is not equal to the lock"
+        "--check",
+        action="store_true",
+        help="only compare, and fail where the environment is not equal to the lock",
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON, no more")
+    parser.add_argument(
+        "--json", action="store_true", help="print the report as JSON, and nothing else"
+    )
     parser.add_argument("--all", action="store_true", help="with --json: list equal names too")
     parser.add_argument(
         "--keep",
         metavar="GLOB",
         action="append",
         default=[],
-        help="never remove these (can be given again)",
+        help="never remove these, nor what they require (can be given again)",
     )
     parser.add_argument(
         "--keep-extraneous", action="store_true", help="install and change, but remove nothing"
@@ -65,20 +74,27 @@ def add_diff_options(parser: argparse.ArgumentParser) -> None:
         "--strict-labels", action="store_true", help="`2.4.0` is not `2.4.0+cpu`: reinstall"
     )
     parser.add_argument("--allow-ranges", action="store_true", help="accept lines like `numpy>=1`")
-    for option in _PLACES:
-        parser.add_argument(option, metavar="URL", action="append", default=[], help="as in pip")
-    parser.add_argument("--no-index", action="store_true", help="as in pip")
+    for option, text in _PLACES.items():
+        parser.add_argument(option, metavar="URL", action="append", default=[], help=text)
+    parser.add_argument(
+        "--no-index", action="store_true", help="ask no index: take only what --find-links has"
+    )
 
 
 def add_sync_options(parser: argparse.ArgumentParser) -> None:
     """Add what a sync needs beyond a comparison."""
-    parser.add_argument("-y", "--yes", action="store_true", help="apply without asking")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="apply; every question is answered in advance"
+    )
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """Add the option of a sync that makes it a comparison."""
+    """Add the option that makes a sync a comparison, and leaves a comparison as it is."""
     parser.add_argument(
-        "-n", "--dry-run", action="store_true", help="show what would change, and touch nothing"
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="only show what would change, and touch nothing",
     )
 
 

@@ -42,14 +42,15 @@ def print_report(report: Report) -> None:
 def _print_with_rich(report: Report) -> None:
     from rich.console import Console  # noqa: PLC0415 (optional)
     from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
     from envmagic.redact import redact  # noqa: PLC0415
 
     console = Console(highlight=False)
     console.print(f"[bold]{escape(headline(report))}[/]")
     console.print(f"[dim]{escape(environment_line(report))}[/]")
-    table = Table(*HEADINGS, box=None, header_style="dim", pad_edge=False)
+    columns = [Column(heading, overflow="fold") for heading in HEADINGS]
+    table = Table(*columns, box=None, header_style="dim", pad_edge=False)
     for change in shown_changes(report):
         kind, *rest = (escape(redact(cell)) for cell in cells(change, report))
         table.add_row(f"[{_COLOURS.get(change.kind, 'default')}]{kind}[/]", *rest)

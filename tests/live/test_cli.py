@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.story import QUIET, Story
+from support.wheels import make_project
 
 if TYPE_CHECKING:
     from support.environment import Environment
@@ -76,8 +77,80 @@ def test_the_console_script_is_the_same_door(story: Story) -> None:
     assert str(story.environment.prefix) in told
 
 
+def test_a_dry_run_is_what_a_diff_is_anyway(story: Story) -> None:
+    plain, dry = story.run("diff"), story.run("diff", "-n")
+    assert (dry.returncode, dry.stdout) == (plain.returncode, plain.stdout) == (1, plain.stdout)
+    assert story.run("diff", "--dry-run").returncode == 1
+
+
+def run_into_a_closed_pipe(story: Story, *arguments: str) -> tuple[int, str]:
+    """Run a command whose reader is gone before the first word; return its end and its errors."""
+    program = (
+        "import os, subprocess, sys\n"
+        "read, write = os.pipe()\n"
+        "os.close(read)\n"
+        "sys.exit(subprocess.run(sys.argv[1:], stdout=write).returncode)\n"
+    )
+    command = [str(story.environment.python), "-m", "envmagic", *arguments]
+    done = story.environment.run("-c", program, *command, check=False, env=QUIET)
+    return done.returncode, done.stderr
+
+
+def test_a_reader_that_goes_away_ends_nothing(story: Story) -> None:
+    place = [str(story.lock), *story.places]
+    assert run_into_a_closed_pipe(story, "diff", *place) == (1, "")
+    assert run_into_a_closed_pipe(story, "info") == (0, "")
+    assert run_into_a_closed_pipe(story, "--help") == (0, "")
+    code, said = run_into_a_closed_pipe(story, "sync", "--yes", *place)
+    assert (code, "Traceback" in said) == (0, False)
+    assert story.environment.freeze()["alpha"] == "1.0"
+
+
+def test_a_stream_that_cannot_say_it_all(story: Story) -> None:
+    done = story.run("diff", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "+ install" in done.stdout
+    assert "alpha" in done.stdout
+
+
+def test_what_a_freeze_wrote(story: Story) -> None:
+    project = make_project(story.environment.home / "tree", "edited", "0.1")
+    story.write("alpha==1.0", f"-e {project}#egg=edited")
+    story.sync()
+    run = story.environment.run
+    told = run("-m", "envmagic", "freeze", "my.txt", env=QUIET)
+    lines = (story.environment.home / "my.txt").read_text("utf-8").splitlines()
+    pins = sum(bool(line) and not line.startswith("#") for line in lines)
+    assert told.stdout == f"wrote my.txt: {pins} pins, 1 left out (edited)\n"
+    again = run("-m", "envmagic", "freeze", "my.txt", env=QUIET)
+    assert again.stdout == f"my.txt: {pins} pins, 1 left out (edited), as it was\n"
+
+
+def test_help_tells_examples_and_exit_codes(story: Story) -> None:
+    told = story.environment.run("-m", "envmagic", "--help", env=QUIET).stdout
+    assert told.count("\n  envmagic ") == 2
+    codes = told.partition("exit codes:")[2].splitlines()
+    assert [line.split()[0] for line in codes if line] == ["0", "1", "2", "3", "4", "5", "130"]
+    assert "as in pip" not in story.run("sync", "--help").stdout
+
+
+def test_a_mistyped_option_tells_no_secret(story: Story) -> None:
+    done = story.run("diff", "--extra-idx-url=https://u:hunter2@h/?token=hunter2")
+    assert done.returncode == 2
+    assert "--extra-idx-url=https://****@h/?token=****" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_several_locks_are_told_without_a_magic(story: Story) -> None:
+    (story.lock.parent / "requirements.txt").write_text("alpha==1.0\n")
+    done = story.environment.run("-m", "envmagic", "diff", check=False, env=QUIET)
+    assert done.returncode == 2
+    assert "several lock files" in done.stderr
+    assert "%envsync" not in done.stderr
+
+
 def test_a_question_in_a_terminal(story: Story) -> None:
-    """On a pseudo-terminal: refused, then agreed to."""
+    """On a pseudo-terminal: refused, interrupted, then agreed to."""
     ask = (
         "import os, pty, sys\n"
         "answer = sys.argv[1].encode()\n"
@@ -88,7 +161,7 @@ def test_a_question_in_a_terminal(story: Story) -> None:
         "    asked = b'[y/N]' in seen\n"
         "    seen += data\n"
         "    if b'[y/N]' in seen and not asked:\n"
-        "        os.write(fd, answer + b'\\n')\n"
+        "        os.write(fd, answer)\n"
         "    return data\n"
         "sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))\n"
     )
@@ -100,9 +173,13 @@ def test_a_question_in_a_terminal(story: Story) -> None:
         )
         return done.returncode, done.stdout
 
-    code, said = answer("n")
-    assert (code, "not applied; nothing was changed" in said) == (130, True)
+    code, said = answer("n\n")
+    assert (code, "\nnot applied; nothing was changed" in said.replace("\r", "")) == (130, True)
+    assert "error:" not in said
+    code, said = answer("\x03")
+    assert (code, "\ncancelled; nothing was changed" in said.replace("\r", "")) == (130, True)
+    assert "Traceback" not in said
     assert "alpha" not in story.environment.freeze()
-    code, said = answer("y")
+    code, said = answer("y\n")
     assert (code, "done: 1 installed" in said) == (0, True)
     assert story.environment.freeze()["alpha"] == "1.0"

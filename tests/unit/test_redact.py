@@ -1,4 +1,4 @@
-"""What stands before the `@` of a URL is shown to nobody."""
+"""What stands before the `@` of a URL, and in its query, is shown to nobody."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envmagic.redact import redact
+from envmagic.model import EnvmagicError
+from envmagic.redact import redact, strip_userinfo
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,36 @@ from envmagic.redact import redact
         ("two: http://a:secret@b/ and ftp://c:secret@d", "two: http://****@b/ and ftp://****@d"),
         ('"https://u:secret@e.org"', '"https://****@e.org"'),
         ("https://e.org/a@1.0", "https://e.org/a@1.0"),
-        ("https://e.org/?mail=a@b.org", "https://e.org/?mail=a@b.org"),
+        ("https://e.org/?mail=a@b.org", "https://e.org/?mail=****"),
+        ("https://u:hun/ter2@e.org/simple", "https://****@e.org/simple"),
+        ("https://u:hun?ter2@e.org/simple", "https://****@e.org/simple"),
+        ("https://u:hun#ter2@e.org/simple", "https://****@e.org/simple"),
+        ("https://u:/hunter2@e.org/simple", "https://****@e.org/simple"),
+        ("https://me@e.org:hun/ter2@e.org/a@v1", "https://****@e.org/a@v1"),
+        ("https://u:hun/te@r2@e.org/a@v1", "https://****@e.org/a@v1"),
+        ("https://u:hun'ter2@e.org", "https://****@e.org"),
+        ("https:/u:hunter2@e.org", "https:/****@e.org"),
+        ("https://e.org:8080/path@v1", "https://e.org:8080/path@v1"),
+        ("`https://e.org:8080`, not a@b", "`https://e.org:8080`, not a@b"),
+        ("https://[::1]:8080/path@v1", "https://[::1]:8080/path@v1"),
+        ("git+https://e.org/x@0123abc", "git+https://e.org/x@0123abc"),
+        ("git+ssh://git@e.org:a/b.git@v1", "git+ssh://git@e.org:a/b.git@v1"),
+        ("git+file:///a@0123abc", "git+file:///a@0123abc"),
+        ("git+file:/a@0123abc", "git+file:/a@0123abc"),
+        ("'https://e.org','https://u:p@e.org'", "'https://e.org','https://****@e.org'"),
+        (
+            "https://e.org/a?token=SECRET&b=c#sha256=00&egg=a&subdirectory=b",
+            "https://e.org/a?token=****&b=****#sha256=00&egg=a&subdirectory=b",
+        ),
+        ("https://u:p@e.org?a==SEC=RET==&b=", "https://****@e.org?a=****&b="),
+        ("https://e.org/a?SECRET", "https://e.org/a?****"),
+        ("https://e.org/a?next=https://e.org/?b", "https://e.org/a?next=****"),
+        (
+            "`https://e.org/a?b=c`, or (https://e.org?b).",
+            "`https://e.org/a?b=****`, or (https://e.org?****).",
+        ),
+        ("is it https://e.org/a? It is", "is it https://e.org/a? It is"),
+        ("is it a?b=c", "is it a?b=c"),
         ("mail me@e.org", "mail me@e.org"),
         ("name @ file:///tmp/a", "name @ file:///tmp/a"),
         ("", ""),
@@ -35,13 +65,27 @@ def test_texts(text: str, shown: str) -> None:
     assert redact(shown) == shown
 
 
-def test_another_mark() -> None:
-    assert redact("https://user:secret@e.org/a", mark="") == "https://e.org/a"
+@pytest.mark.parametrize(
+    ("url", "identity"),
+    [
+        ("https://user:secret@e.org/a?b=c#d", "https://e.org/a?b=c#d"),
+        ("https://u:hun/ter2@e.org/a", "https://e.org/a"),
+        ("ssh://git@e.org/a@v1", "ssh://git@e.org/a@v1"),
+    ],
+)
+def test_what_identifies_a_source(url: str, identity: str) -> None:
+    assert strip_userinfo(url) == identity
+
+
+def test_no_error_tells_a_secret() -> None:
+    error = EnvmagicError("no `https://u:hunter2@e.org`", "not https://e.org?token=hunter2")
+    assert "hunter2" not in f"{error} {error.args} {error.message} {error.hint}"
+    assert "hunter2" not in "".join(error._render_traceback_())
 
 
 @given(
     st.sampled_from(["https://", "git+https://", "http://"]),
-    st.text(alphabet="abc012:%.~!$&*+,;=@-_", min_size=1),
+    st.text(alphabet="abc012:%.~!$&*+,;=@-_'`()", min_size=1),
     st.sampled_from(["", "/simple", ":8080/a@b", "/a.git@v1#egg=a"]),
 )
 def test_no_form_of_user_and_password_is_left(scheme: str, secret: str, rest: str) -> None:
@@ -49,7 +93,26 @@ def test_no_form_of_user_and_password_is_left(scheme: str, secret: str, rest: st
     assert shown == f"see {scheme}****@e.org{rest}, and more"
 
 
+@given(
+    st.text(alphabet="abc012%.~!$*+,-_'/?#", min_size=1),
+    st.sampled_from(["", "/simple", ":8080/a", "/a.git#egg=a"]),
+)
+def test_a_password_with_a_slash_is_a_password(secret: str, rest: str) -> None:
+    assert redact(f"https://me:x{secret}@e.org{rest}").endswith(f"://****@e.org{rest}")
+
+
+@given(st.text(alphabet="ab1%=/?:@.,-_~+&", min_size=1))
+def test_no_part_of_a_query_is_left(query: str) -> None:
+    shown = redact(f"https://e.org/a?token={query}#egg=a").removesuffix("#egg=a")
+    keys = {part.partition("=")[0] for part in query.split("&")[1:] if "=" in part}
+    left = shown.removeprefix("https://e.org/a?token=")
+    for part in left.rstrip(".,:").split("&"):
+        key, _, value = part.partition("=")
+        assert value in {"", "****"}
+        assert key in {"", "****"} | keys
+
+
 @given(st.text())
 def test_nothing_else_is_touched(text: str) -> None:
-    if "://" not in text:
+    if ":/" not in text:
         assert redact(text) == text

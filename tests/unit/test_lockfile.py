@@ -1,0 +1,53 @@
+"""Which file is the lock where none is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envmagic.lock import LockError
+from envmagic.lockfile import find_lock, read_lock
+from envmagic.probe import look_at_platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).write_text("six==1.16.0\n", "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["first_env.txt", "requirements.lock", "requirements.txt"])
+def test_the_only_one_is_taken(tmp_path: Path, name: str) -> None:
+    assert find_lock(fill(tmp_path, name, "notes.txt")) == name
+
+
+def test_what_cannot_be_read_yet_is_passed_over(tmp_path: Path) -> None:
+    assert find_lock(fill(tmp_path, "pylock.toml", "requirements.txt")) == "requirements.txt"
+
+
+def test_what_cannot_be_read_yet_is_told_so_where_it_is_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(fill(tmp_path, "pylock.toml"))
+    with pytest.raises(LockError, match="not supported by this version yet"):
+        read_lock(find_lock(tmp_path), look_at_platform())
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((), "no lock file in"),
+        (("first_env.txt", "requirements.txt", "pylock.toml"), "several lock files in"),
+    ],
+)
+def test_none_and_several(tmp_path: Path, names: tuple[str, ...], said: str) -> None:
+    with pytest.raises(LockError) as caught:
+        find_lock(fill(tmp_path, *names))
+    assert caught.value.message.startswith(said)
+    assert caught.value.hint.startswith("name one")
+    assert "%" not in caught.value.hint
+    assert "pylock" not in caught.value.message

@@ -1,0 +1,38 @@
+"""The coloured table of a terminal."""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import replace
+
+import pytest
+
+from envmagic.model import Change, Kind, Lock, Name, Plan, Report
+from envmagic.probe import look_at_platform
+from envmagic.terminal import print_report
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_name_is_folded_and_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    name = Name("a-project-with-a-name-that-is-wider-than-the-terminal-has-room-for")
+    change = Change(name=name, kind=Kind.INSTALL, reason="requirements.txt:1", wanted="1.0")
+    report = Report(
+        platform=replace(look_at_platform(), prefix="/env"),
+        lock=Lock(path="requirements.txt", pins=()),
+        plan=Plan(changes=(change,)),
+    )
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "dumb")
+    print_report(report)
+    said = terminal.getvalue()
+    assert "…" not in said
+    rows = said.partition("+ install")[2].splitlines()
+    assert "".join(row.split()[0] for row in rows if row.strip()).startswith(name)
