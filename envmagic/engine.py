@@ -71,10 +71,16 @@ def fetch_command(
     )
 
 
-def editable_command(pin: Pin, wheels: Path) -> Command:
-    """Return the command that builds the editable wheel of a source tree."""
+def editable_command(pin: Pin, wheels: Path, options: Iterable[str]) -> Command:
+    """Return the command that builds the editable wheel of a source tree.
+
+    What that takes comes from the places that the options name, as for everything else.
+    """
     source = unquote(pin.source.url.removeprefix("file://"))
-    return Command(arguments=("-m", "envmagic.editable", source, str(wheels)))
+    return Command(
+        arguments=("-m", "envmagic.editable", source, str(wheels)),
+        environment=tuple(_as_environment(options).items()),
+    )
 
 
 def is_source(pin: Pin, options: Sequence[str] = ()) -> bool:
@@ -82,7 +88,8 @@ def is_source(pin: Pin, options: Sequence[str] = ()) -> bool:
     if pin.source.kind in {SourceKind.VCS, SourceKind.DIRECTORY}:
         return True
     if pin.source.kind is SourceKind.ARCHIVE:
-        return not pin.url.partition("#")[0].endswith(".whl")
+        path = pin.url.partition("#")[0].partition("?")[0]
+        return not path.endswith(".whl")
     refused = [o.partition("--no-binary")[2].strip(" =") for o in options if "--no-binary" in o]
     names = {canonical_name(name.strip()) for entry in refused for name in entry.split(",")}
     return bool({":all:", pin.name} & names)
@@ -117,6 +124,14 @@ def versions_in(said: str) -> list[str]:
     """Return the versions that `pip index versions` listed, the newest first."""
     match = re.search(r"^Available versions: (.*)$", said, re.MULTILINE)
     return [version.strip() for version in match[1].split(",")] if match else []
+
+
+def python_for(pin: Pin, said: str) -> str:
+    """Return the Python that the pinned version asks for, where pip passed it over for that."""
+    passed = re.findall(r"require a different python version: (.*)", said)
+    entries = (entry for line in passed for entry in line.split(";"))
+    pairs = (entry.strip().partition(" Requires-Python ") for entry in entries)
+    return next((python for version, _, python in pairs if version == str(pin.version)), "")
 
 
 def fetch_progress(said: str, total: int) -> Progress:
@@ -156,8 +171,9 @@ def effective_lock(plan: Plan, snapshot: Snapshot, staged: Mapping[Name, StagedW
     """
     lines: dict[Name, str] = {}
     for name, found in snapshot.by_name().items():
-        if found[0].local:
-            lines[name] = _line_that_keeps(found[0])
+        ours = next((distribution for distribution in found if distribution.local), None)
+        if ours is not None:
+            lines[name] = _line_that_keeps(ours)
     for change in plan.actions:
         if change.kind is Kind.REMOVE:
             del lines[change.name]

@@ -56,7 +56,7 @@ class EnvMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._node = LocalNode(kernel=hasattr(shell, "kernel"))
+        self._node = LocalNode(kernel=True)
         self._node.look_for_gpus()
         self._last_lock = ""
 
@@ -82,16 +82,15 @@ class EnvMagics(Magics):
         arguments = _parse(_envfreeze_parser(), line)
         if arguments is None:
             return
-        from envmagic.freeze import freeze  # noqa: PLC0415 (needed only here)
+        from envmagic.freeze import freeze, summarize  # noqa: PLC0415 (needed only here)
 
         snapshot = self._node.snapshot()
         text = freeze(snapshot, self._node.accelerator(_GPU_WAIT))
         if arguments.file is None:
             print(text, end="")
             return
-        written = write_lock(arguments.file, text, force=arguments.force)
-        count = sum(not line.startswith("#") for line in text.splitlines() if line)
-        print(f"`{arguments.file}`: {count} pins" + ("" if written else ", as it was"))
+        write_lock(arguments.file, text, force=arguments.force)
+        print(f"wrote `{arguments.file}`: {summarize(text)}")
 
     def _compare(self, request: Request, arguments: argparse.Namespace) -> Report:
         report = self._with_gpus(self._preview(request, online=arguments.online))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NewType, Protocol
 
 from packaging.version import InvalidVersion, Version
 
+from envmagic.redact import redact
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
@@ -50,9 +52,9 @@ class EnvmagicError(Exception):
     exit_code = 4
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redact(message)
+        self.hint = redact(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
@@ -179,12 +181,10 @@ class FindingKind(str, Enum):
     SHADOWED = "shadowed"
     LEFTOVER = "leftover"
     UNREADABLE = "unreadable"
-    DAMAGED = "damaged"
     UNKNOWN = "unknown"
     LABEL = "label"
     HELD = "held"
     BUILD = "build"
-    UNLOCKED = "unlocked"
     ORIGIN = "origin"
     REFUSED = "refused"
 
@@ -213,8 +213,6 @@ class Snapshot:
     """In the order of `sys.path`: of two with one name, the first is imported."""
     findings: tuple[Finding, ...] = ()
     """What was odd on the way: leftovers, unreadable metadata."""
-    taken_at: float = 0.0
-    """Seconds since the epoch."""
 
     def by_name(self) -> dict[Name, tuple[Distribution, ...]]:
         """Return the distributions of each name, the one that is imported first."""
@@ -407,7 +405,7 @@ class Report:
     """None: not looked at yet."""
     restart: Restart = field(default_factory=Restart)
     kernel: bool = False
-    """Whether this is the environment of a running kernel."""
+    """Whether this interpreter lives on, with its modules: a kernel, an IPython terminal."""
     loaded: Mapping[Name, str] = field(default_factory=dict)
     """Names of the changes that are loaded in this kernel, with the loaded version."""
     prepared: bool = False
@@ -420,9 +418,7 @@ class State(str, Enum):
     UNCHANGED = "unchanged"
     SUCCEEDED = "succeeded"
     HELD = "held"
-    ROLLED_BACK = "rolled_back"
     FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -477,6 +473,7 @@ class Node(Protocol):
         log: Path,
         tick: Callable[[], None] = ...,
         cancel: Event | None = None,
+        hold: int | None = None,
     ) -> int:
         """Run the interpreter to its end, and return the exit code."""
 

@@ -90,6 +90,7 @@ class LocalNode:
         log: Path,
         tick: Callable[[], None] = lambda: None,
         cancel: threading.Event | None = None,
+        hold: int | None = None,
     ) -> int:
         """Run this interpreter to its end, and return the exit code.
 
@@ -97,6 +98,7 @@ class LocalNode:
         reach it, in the log's folder, with its output in the log. `tick` is called
         about ten times a second. With `cancel`, setting it or a KeyboardInterrupt ends
         the process and all its children and raises `Cancelled`; without, nothing stops it.
+        `hold` is a descriptor that it keeps open, too.
         """
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -107,28 +109,38 @@ class LocalNode:
                 cwd=log.parent,
                 env=_environment(command),
                 start_new_session=True,
+                pass_fds=() if hold is None else (hold,),
             )
         if cancel is None:
             return _wait_to_the_end(process, tick)
-        try:
-            while process.poll() is None and not cancel.wait(_TICK):
-                tick()
-        except KeyboardInterrupt:
-            cancel.set()
-        finally:
-            if process.returncode is None:
-                _end(process)
-        if cancel.is_set():
-            raise Cancelled("cancelled; nothing was changed")
-        return process.returncode
+        return _wait_or_cancel(process, tick, cancel)
 
 
 def _wait_to_the_end(process: subprocess.Popen[bytes], tick: Callable[[], None]) -> int:
-    """Wait for a process that must not be left half-way."""
-    while process.poll() is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_TICK)
-        tick()
+    """Wait for a process that must not be left half-way, whatever a `tick` raises."""
+    try:
+        while process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_TICK)
+            tick()
+    finally:
+        process.wait()
+    return process.returncode
+
+
+def _wait_or_cancel(
+    process: subprocess.Popen[bytes], tick: Callable[[], None], cancel: threading.Event
+) -> int:
+    try:
+        while process.poll() is None and not cancel.wait(_TICK):
+            tick()
+    except KeyboardInterrupt:
+        cancel.set()
+    finally:
+        if process.returncode is None:
+            _end(process)
+    if cancel.is_set():
+        raise Cancelled("cancelled; nothing was changed")
     return process.returncode
 
 

@@ -15,6 +15,7 @@ from envmagic.engine import (
     fetch_text,
     is_source,
     last_words,
+    python_for,
     versions_command,
     versions_in,
 )
@@ -99,6 +100,12 @@ class Preparation:
         assert pin is not None  # noqa: S101 (nothing else is fetched)
         versions = self._versions(change.name)
         if not any(_is_wanted(pin, version) for version in versions):
+            if python := python_for(pin, self.stage.log_text()):
+                raise EngineError(
+                    f"`{pin.name}{pin.specifier}`{_at(pin)} needs Python {python}; {UNTOUCHED}",
+                    "use that Python, or a version for this one: "
+                    + (", ".join(versions[:6]) or "there is none"),
+                )
             there = f"there are {', '.join(versions[:12])}" if versions else "nor any other version"
             raise EngineError(
                 f"no index has `{pin.name}{pin.specifier}`{_at(pin)}; {UNTOUCHED}",
@@ -121,7 +128,8 @@ class Preparation:
             assert pin is not None  # noqa: S101 (nothing else is built)
             self.tell(Progress(phase="Building", done=done, total=len(changes), detail=change.name))
             if pin.source.editable:
-                code, said = self._run(editable_command(pin, self.stage.wheels_folder))
+                command = editable_command(pin, self.stage.wheels_folder, self.options)
+                code, said = self._run(command)
             else:
                 code, said = self._pip([change], build=True)
             if code:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from packaging.version import Version
 
 from envmagic.check import inspect_snapshot
 from envmagic.model import FindingKind, Policy, PolicyError, Report, Restart
 from envmagic.plan import make_plan
-from envmagic.policy import find_refusals, find_trust_questions
+from envmagic.policy import find_idle_globs, find_refusals, find_trust_questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from envmagic.model import Distribution, Finding, Lock, Name, Node, Plan, Snapshot
+    from envmagic.model import Distribution, Finding, Lock, Name, Node, Pin, Plan, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +31,22 @@ class Request:
 
     def plan(self, snapshot: Snapshot, known: Mapping[Name, Distribution]) -> Plan:
         """Return what must change in a snapshot."""
+        pins = self.lock.pins
         return make_plan(
-            self.lock.pins,
+            map(_strict, pins) if self.policy.strict_labels else pins,
             snapshot,
             self.policy,
             constraints=self.lock.constraints,
             not_locked=self.lock.not_locked,
             known=known,
         )
+
+
+def _strict(pin: Pin) -> Pin:
+    """Return a pin that no other build of its release satisfies, nor is fetched for."""
+    if isinstance(pin.version, Version) and not pin.version.local:
+        return replace(pin, specifier=f"==={pin.version}")
+    return pin
 
 
 def preview(request: Request, node: Node) -> Report:
@@ -63,6 +73,7 @@ def make_report(
             *find_refusals(snapshot, plan, request.lock, request.policy),
             *plan.findings,
             *find_trust_questions(plan, request.lock),
+            *find_idle_globs(snapshot, request.policy),
             *more,
             *inspect_snapshot(snapshot),
         ),
@@ -76,6 +87,7 @@ def make_report(
 
 def refuse(report: Report) -> None:
     """Raise PolicyError where a report says that its plan must not be carried out."""
-    for finding in report.findings:
-        if finding.kind is FindingKind.REFUSED:
-            raise PolicyError(finding.text, finding.hint)
+    refusals = [f for f in report.findings if f.kind is FindingKind.REFUSED]
+    if refusals:
+        hints = dict.fromkeys(f.hint for f in refusals)
+        raise PolicyError("\n".join(f.text for f in refusals), "\n".join(hints))

@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import json
-import shutil
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,9 +38,11 @@ class StagedWheel:
 class Stage:
     """A private folder with the wheels of one sync, its requirement files and its log."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lock: int | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
+        self.lock = lock
+        """The descriptor of the prefix's lock, for a process that must hold it, too."""
         self.wheels_folder = folder / "wheels"
         self.wheels_folder.mkdir(mode=0o700, exist_ok=True)
         self.log = folder / "log.txt"
@@ -87,10 +88,6 @@ class Stage:
             return self.log.read_text("utf-8", errors="replace")
         except FileNotFoundError:
             return ""
-
-    def remove(self) -> None:
-        """Take away the folder and all in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def read_wheel(path: Path) -> StagedWheel:

@@ -24,6 +24,7 @@ from envmagic.model import (
     EngineError,
     EnvmagicError,
     FindingKind,
+    Kind,
     Outcome,
     PolicyError,
     Progress,
@@ -40,7 +41,7 @@ from envmagic.preview import Request, make_report, preview, refuse
 from envmagic.probe import installed_versions, missing_files
 from envmagic.redact import redact
 from envmagic.stage import Stage, record_origin
-from envmagic.transaction import deaf_to_interrupts, hold_prefix, keep_log
+from envmagic.transaction import clear_leftovers, deaf_to_interrupts, hold_prefix, keep_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 _ASKED = {FindingKind.BUILD, FindingKind.ORIGIN, FindingKind.HELD}
 _START_A_KERNEL = Command(arguments=("-m", "ipykernel_launcher", "--version"))
 """Imports all that a kernel starts with, and ends."""
+_KERNELSPEC = ("share", "jupyter", "kernels", "python3", "kernel.json")
+_TOO_LATE = Progress(phase="Too late to cancel: finishing what has begun")
 _ROUNDS = 20
 """How often what is fetched may ask for more to fetch; each round goes one step deeper."""
 
@@ -73,7 +76,7 @@ def preview_online(request: Request, node: Node) -> Report:
     What has no wheel is not built, since that would run its code: it stays unknown.
     """
     with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
-        return _prepare(request, node, node.snapshot(), Stage(Path(folder, "stage")), None)
+        return _prepare(request, node, node.snapshot(), Stage(Path(folder)), None)
 
 
 def synchronize(request: Request, node: Node, face: Face) -> Outcome:
@@ -84,6 +87,7 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
     is not raised: the outcome says it.
     """
     before = preview(request, node)
+    clear_leftovers(before.platform.prefix)
     if not before.plan.actions:
         return Outcome(state=State.HELD if before.plan.held else State.UNCHANGED, before=before)
     refuse(before)
@@ -99,7 +103,7 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
         work = _Work(request, node, snapshot, stage, ready)
         _rehearse_kernel(work, face)
         _rehearse(work, face)
-        with deaf_to_interrupts():
+        with deaf_to_interrupts(lambda: face.tell(_TOO_LATE)):
             return _apply(work, face)
 
 
@@ -174,6 +178,11 @@ class _Work:
     stage: Stage
     report: Report
 
+    @property
+    def kernelspec(self) -> Path:
+        """The file by which Jupyter finds the kernel of this environment."""
+        return Path(self.report.platform.prefix, *_KERNELSPEC)
+
 
 def _pip_version(snapshot: Snapshot) -> Version:
     found = snapshot.by_name().get(canonical_name("pip"), ())
@@ -184,7 +193,7 @@ def _pip_version(snapshot: Snapshot) -> Version:
 def _rehearse(work: _Work, face: Face) -> None:
     """Hold what pip-sync says that it would do against the plan, before it does anything."""
     stage, plan = work.stage, work.report.plan
-    face.tell(Progress(phase="Rehearsing"))
+    face.tell(Progress(phase="Checking the plan"))
     command = rehearsal_command(_write_lock(work), stage.wheels_folder)
     before = len(stage.log_text())
     work.node.run(command, log=stage.log, cancel=face.cancel)
@@ -205,7 +214,7 @@ def _rehearse_kernel(work: _Work, face: Face) -> None:
     names = find_kernel_changes(work.report.plan, snapshot, stage.known())
     if not names or KERNEL not in snapshot.by_name():
         return
-    face.tell(Progress(phase="Rehearsing"))
+    face.tell(Progress(phase="Checking the plan"))
     path = str(stage.unpack(names))
     command = replace(_START_A_KERNEL, environment=(("PYTHONPATH", path),))
     before = len(stage.log_text())
@@ -226,7 +235,10 @@ def _apply(work: _Work, face: Face) -> Outcome:
     """Let pip-sync carry out the plan, and look at what it did."""
     node, report = work.node, work.report
     node.remember(report.loaded)
+    had_kernelspec = work.kernelspec.is_file()
     problems = _act(work, face) or list(_verify(work, face))
+    if had_kernelspec and not work.kernelspec.is_file():
+        problems.append(f"the kernel's own specification is gone: `{work.kernelspec}`")
     log = ""
     if problems:
         log = keep_log(report.platform.prefix, redact(work.stage.log_text()))
@@ -238,9 +250,14 @@ def _apply(work: _Work, face: Face) -> Outcome:
 def _act(work: _Work, face: Face) -> list[str]:
     """Run the engine; return what went wrong."""
     plan, stage = work.report.plan, work.stage
-    face.tell(Progress(phase="Installing", total=len(plan.actions)))
+    face.tell(Progress(phase="Changing", total=len(plan.actions)))
     for command in sync_commands(plan, work.snapshot, _write_lock(work), stage.wheels_folder):
-        code = work.node.run(command, log=stage.log, tick=lambda: face.tell(_installed(work)))
+        code = work.node.run(
+            command,
+            log=stage.log,
+            tick=lambda: face.tell(_installed(work)),
+            hold=stage.lock,
+        )
         if code:
             return [f"pip-sync ended with {code}:\n{last_words(stage.log_text())}"]
     for change in plan.actions:
@@ -266,7 +283,7 @@ def _installed(work: _Work) -> Progress:
         else not any(name == c.name for name, _ in there)
         for c in actions
     )
-    return Progress(phase="Installing", done=done, total=len(actions))
+    return Progress(phase="Changing", done=done, total=len(actions))
 
 
 def _verify(work: _Work, face: Face) -> Iterator[str]:
@@ -282,7 +299,10 @@ def _verify(work: _Work, face: Face) -> Iterator[str]:
         if change.name in installed and (gone := missing_files(installed[change.name])):
             yield f"`{change.name}` lacks {len(gone)} of its files, such as `{gone[0]}`"
     promised = {f.text for f in work.report.findings if f.when is When.AFTER}
+    removed = {c.name for c in work.report.plan.actions if c.kind is Kind.REMOVE}
     for finding in left.findings:
+        if finding.name in removed:  # a removed editable tree is still on this process's path
+            continue
         new = finding.kind in {FindingKind.MISSING, FindingKind.CONFLICT}
         if new and not _was_known(finding, work.report, promised):
             yield finding.text
@@ -298,7 +318,3 @@ def _was_known(finding: Finding, report: Report, promised: set[str]) -> bool:
 def _start_a_kernel(work: _Work) -> Iterator[str]:
     if work.node.run(_START_A_KERNEL, log=work.stage.log):
         yield f"a kernel cannot start any more:\n{last_words(work.stage.log_text())}"
-    spec = Path(work.report.platform.prefix, "share", "jupyter", "kernels", "python3")
-    had_spec = any(d.name == KERNEL and d.local for d in work.snapshot.distributions)
-    if had_spec and not (spec / "kernel.json").is_file():
-        yield f"the kernel's own specification is gone: `{spec}`"

@@ -66,9 +66,7 @@ _STATES = {
     State.UNCHANGED: "✓",
     State.SUCCEEDED: "✓",
     State.HELD: "▲",
-    State.ROLLED_BACK: "✗",
     State.FAILED: "✗",
-    State.CANCELLED: "▲",
 }
 _SHOWN_FINDINGS = 8
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +16,7 @@ from envmagic.model import PolicyError
 from envmagic.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FOLDER = ".envmagic"
 
@@ -22,8 +25,9 @@ FOLDER = ".envmagic"
 def hold_prefix(prefix: str) -> Iterator[Stage]:
     """Hold a prefix against every other sync of it, and give the stage to work in.
 
-    The lock is the system's own, so it ends with its holder, however that ends. What
-    stands in the folder afterwards is taken away, but for `last-sync.log`.
+    The lock is the system's own, so it ends with its holders, however they end; the stage
+    carries it to the engine, which outlives a kernel that is killed. What a killed sync
+    has left is taken away first, and all but `last-sync.log` afterwards.
     Raises PolicyError if another sync holds it.
     """
     folder = Path(prefix) / FOLDER
@@ -31,29 +35,45 @@ def hold_prefix(prefix: str) -> Iterator[Stage]:
         folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = _lock(folder / "lock")
     except OSError as error:
-        raise PolicyError(f"`{folder}` cannot be used: {error.strerror}", "") from error
-    stage = Stage(folder / "stage")
+        raise _unusable(folder, error) from error
     try:
-        yield stage
+        for left in folder.glob("stage-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield Stage(Path(tempfile.mkdtemp(prefix="stage-", dir=folder)), lock=descriptor)
+    except OSError as error:
+        raise _unusable(folder, error) from error
     finally:
-        stage.remove()
+        for made in folder.glob("stage-*"):
+            shutil.rmtree(made, ignore_errors=True)
         (folder / "lock").unlink(missing_ok=True)
         os.close(descriptor)
         with contextlib.suppress(OSError):  # a log stays, or the next sync has begun
             folder.rmdir()
 
 
+def clear_leftovers(prefix: str) -> None:
+    """Take away what a killed sync has left, if its engine has ended, too."""
+    if any(Path(prefix, FOLDER).glob("stage-*")):
+        with contextlib.suppress(PolicyError), hold_prefix(prefix):
+            pass
+
+
+def _unusable(folder: Path, error: OSError) -> PolicyError:
+    hint = "free some space, then try again" if error.errno == errno.ENOSPC else ""
+    return PolicyError(f"`{error.filename or folder}` cannot be used: {error.strerror}", hint)
+
+
 @contextlib.contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
+def deaf_to_interrupts(say: Callable[[], None]) -> Iterator[None]:
     """Let no stop button and no Ctrl-C end what must not be left half-way.
 
-    Python delivers an interrupt to the main thread alone, so elsewhere there is nothing
-    to do.
+    `say` is called instead. Python delivers an interrupt to the main thread alone, so
+    elsewhere there is nothing to do.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, lambda *_: say())
     try:
         yield
     finally:
@@ -72,7 +92,7 @@ def _lock(path: Path) -> int:
             holder = os.read(descriptor, 32).decode() or "unknown"
             os.close(descriptor)
             raise PolicyError(
-                f"another sync of `{path.parent.parent}` is running (process {holder})",
+                f"another sync of `{path.parent.parent}` is running (begun by process {holder})",
                 "wait until it has ended",
             ) from None
         with contextlib.suppress(FileNotFoundError):

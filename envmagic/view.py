@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from envmagic.model import SCHEMA, VERSION, FindingKind, Kind, Severity, State
+from envmagic.model import SCHEMA, VERSION, FindingKind, Kind, Severity, State, When
 from envmagic.redact import redact
 
 if TYPE_CHECKING:
@@ -169,10 +169,6 @@ def outcome_line(outcome: Outcome) -> str:
             return f"{done}not in parity with `{lock}`: {held} held"
         case State.FAILED:
             return f"the sync failed after it began, and the environment is not what `{lock}` says"
-        case State.ROLLED_BACK:
-            return "the sync failed, and the environment is what it was before"
-        case State.CANCELLED:
-            return "cancelled; nothing was changed"
 
 
 def _done(report: Report) -> str:
@@ -192,6 +188,7 @@ def render_outcome(outcome: Outcome) -> str:
     lines = [outcome_line(outcome), *outcome.problems]
     if outcome.state is State.FAILED:
         lines += [f"the whole output is in `{outcome.log}`", failure_hint(outcome)]
+    lines += [f"but {finding.text}" for finding in new_conflicts(outcome)]
     after = outcome.after
     if after is not None:
         if after.restart.needed:
@@ -199,6 +196,19 @@ def render_outcome(outcome: Outcome) -> str:
         elif after.kernel and outcome.state is State.SUCCEEDED:
             lines.append("no restart needed: nothing that changed is loaded")
     return redact("\n".join(line for line in lines if line))
+
+
+def new_conflicts(outcome: Outcome) -> list[Finding]:
+    """Return what a lock has broken: it wins, and the reader should not forget it."""
+    kinds = {FindingKind.MISSING, FindingKind.CONFLICT}
+    if outcome.after is None:
+        return []
+    before = {(f.name, f.requirement) for f in outcome.before.findings if f.when is When.NOW}
+    return [
+        finding
+        for finding in outcome.after.findings
+        if finding.kind in kinds and (finding.name, finding.requirement) not in before
+    ]
 
 
 def failure_hint(outcome: Outcome) -> str:

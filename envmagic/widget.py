@@ -100,14 +100,17 @@ class SyncControls:
 
     def _work(self) -> None:
         face = Face(agree=self._agree, tell=self._tell, cancel=self._cancel)
+        words = "stopped by an error of envmagic itself: see the kernel's log"
         try:
-            outcome = synchronize(self._request, self._node, face)
+            self._conclude(synchronize(self._request, self._node, face))
+            words = ""
         except Cancelled as stopped:
-            self._finish(stopped.message)
+            words = stopped.message
         except EnvmagicError as error:
-            self._finish(str(error))
-        else:
-            self._conclude(outcome)
+            words = str(error)
+        finally:
+            if words:
+                self._finish(words)
 
     def _agree(self, report: Report) -> bool:
         """Take the click for what was shown; ask for another where the plan has grown."""
@@ -127,7 +130,7 @@ class SyncControls:
         self._bar.value = progress.done
         counted = f" {progress.done} of {progress.total}" if progress.total else ""
         self._status.value = f"{progress.phase}{counted} <small>{progress.detail}</small>"
-        if progress.phase == "Installing":
+        if progress.phase == "Changing":
             self._stop.disabled = True
             self._stop.tooltip = "the change has begun and goes on to its end"
 

@@ -206,7 +206,7 @@ def test_two_syncs_at_once(served: tuple[Story, Index]) -> None:
     wait_until(lambda: any("beta-1.0" in path for path in index.requests))
     second = story.sync(code=3)
     assert f"another sync of `{story.environment.prefix}` is running" in second.stderr
-    assert f"(process {process.pid})" in second.stderr
+    assert f"(begun by process {process.pid})" in second.stderr
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=30)
 

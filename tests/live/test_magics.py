@@ -171,6 +171,17 @@ def test_a_click_on_cancel_changes_nothing(story: Story, kernel: LiveKernel) -> 
     assert story.environment.freeze() == before
 
 
+def test_a_click_that_cannot_be_done_says_why(story: Story, kernel: LiveKernel) -> None:
+    cell = kernel.run("%envsync", allow_stdin=True).check()
+    folder = story.environment.prefix / ".envmagic"
+    folder.write_text("a file where a folder should be")
+    clicked = click(kernel, cell, "Apply")
+    kernel.listen(lambda: "cannot be used" in texts(clicked) + texts(cell))
+    folder.unlink()
+    again = kernel.run("%envsync --yes").check()
+    assert "done: " in texts(again)
+
+
 def test_the_rows_can_be_filtered_and_searched(kernel: LiveKernel) -> None:
     cell = kernel.run("%envsync", allow_stdin=True).check()
     ((kinds, state),) = widgets(cell, "ToggleButtonsModel")
@@ -212,7 +223,7 @@ def test_an_interrupt_while_preparing_changes_nothing(
 
 def test_an_interrupt_while_applying_waits_for_the_end(story: Story, kernel: LiveKernel) -> None:
     cell = kernel.start("%envsync --yes")
-    kernel.listen(lambda: "Installing" in texts(cell))
+    kernel.listen(lambda: "Changing" in texts(cell))
     kernel.interrupt()
     kernel.finish(cell)
     assert cell.error is None, cell.error
@@ -230,6 +241,7 @@ def test_the_magics_in_a_terminal_ask(story: Story) -> None:
         "from IPython.terminal.interactiveshell import TerminalInteractiveShell as Shell\n"
         "shell = Shell.instance()\n"
         "shell.run_line_magic('load_ext', 'envmagic')\n"
+        "shell.run_cell('import alpha')\n"
         f"shell.run_line_magic('envsync', {str(story.lock)!r})\n"
     )
     refused = story.environment.run(
@@ -240,4 +252,5 @@ def test_the_magics_in_a_terminal_ask(story: Story) -> None:
     assert story.environment.freeze()["alpha"] == "1.0"
     done = story.environment.run("-c", f"import io, sys; sys.stdin = io.StringIO('y\\n')\n{script}")
     assert "done: 1 installed, 1 upgraded, 1 removed" in done.stdout
+    assert "`alpha` 1.0 is loaded, 2.0 is on disk" in done.stdout
     assert story.environment.freeze()["alpha"] == "2.0"

@@ -237,7 +237,7 @@ def all_commands() -> list[Command]:
         fetch_command(stage / "requirements.txt", stage / "wheels", build=False),
         fetch_command(stage / "requirements.txt", stage / "wheels", build=True, progress="raw"),
         *(versions_command(c.name, WANTED.options) for c in plan.actions),
-        *(editable_command(pin, stage) for pin in WANTED.pins),
+        *(editable_command(pin, stage, WANTED.options) for pin in WANTED.pins),
         rehearsal_command(stage / "lock.txt", stage),
         *sync_commands(plan, snapshot(dist("d"), dist("d")), stage / "lock.txt", stage),
     ]
@@ -278,7 +278,7 @@ def test_only_a_build_may_build() -> None:
 
 def test_an_editable_is_built_from_its_folder() -> None:
     (pin,) = lock("-e file:///src/a%20tree#egg=a").pins
-    assert editable_command(pin, Path("/w")).arguments == (
+    assert editable_command(pin, Path("/w"), ()).arguments == (
         "-m",
         "envmagic.editable",
         "/src/a tree",
@@ -405,7 +405,7 @@ def test_a_rehearsal_that_fails_is_an_error() -> None:
 
 def test_indexes_are_named_without_secrets() -> None:
     assert named_indexes(WANTED.options) == [
-        "--index-url https://****@e.org/simple?key=value",
+        "--index-url https://****@e.org/simple?key=****",
         "--extra-index-url=https://****@two.org/simple",
         "--extra-index-url https://three.org/simple",
         "-f https://****@e.org/wheels",

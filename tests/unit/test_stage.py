@@ -97,9 +97,6 @@ def test_the_stage_is_private_and_knows_its_wheels(tmp_path: Path) -> None:
     stage.drop(Name("a"))
     assert stage.known().keys() == {"b"}
     assert [path.name for path in stage.wheels_folder.iterdir()] == ["b-1.0-py3-none-any.whl"]
-    stage.remove()
-    assert not stage.folder.exists()
-    stage.remove()
 
 
 def test_the_stage_holds_files_and_a_log(tmp_path: Path) -> None:

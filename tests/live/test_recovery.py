@@ -1,0 +1,132 @@
+"""What is left of a sync that was killed, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.story import QUIET, Story
+from support.wheels import make_project, make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.environment import Environment
+    from support.index import Index
+    from support.wheelhouse import Wheelhouse
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def story(bare_environment: Environment, wheelhouse: Wheelhouse) -> Story:
+    bare_environment.install(wheelhouse, "alpha==1.0", "delta==1.0")
+    story = Story(bare_environment, wheelhouse)
+    story.write("alpha==2.0", "beta==1.0", "epsilon==1.0")
+    return story
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def engines(prefix: Path) -> list[int]:
+    """Return the pip-syncs that change a prefix now."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode().split("\0")
+            if str(prefix) in words[0] and "piptools" in words and "--dry-run" not in words:
+                found.append(int(folder.name))
+    return found
+
+
+def test_an_engine_that_outlives_its_sync_holds_the_prefix(story: Story) -> None:
+    """The kernel is killed, pip-sync works on: the next sync must not touch its stage."""
+    environment = story.environment
+    process = environment.start(
+        "-m", "envmagic", "sync", story.lock, "--yes", *story.places, env=QUIET
+    )
+    wait_until(lambda: bool(engines(environment.prefix)))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert engines(environment.prefix)
+    second = story.sync(code=3)
+    assert f"another sync of `{environment.prefix}` is running" in second.stderr
+    wait_until(lambda: not engines(environment.prefix))
+    story.sync()
+    frozen = environment.freeze()
+    assert (frozen["alpha"], frozen["beta"], "delta" in frozen) == ("2.0", "1.0", False)
+    assert not (environment.prefix / ".envmagic").exists()
+
+
+def test_what_a_killed_sync_left_is_not_used(story: Story, wheelhouse: Wheelhouse) -> None:
+    left = story.environment.prefix / ".envmagic" / "stage-killed" / "wheels"
+    left.mkdir(parents=True)
+    for name in ("alpha-1.1-py3-none-any.whl", "beta-2.0-py3-none-any.whl"):
+        (left / name).write_bytes((wheelhouse.folder / name).read_bytes())
+    story.sync()
+    frozen = story.environment.freeze()
+    assert (frozen["alpha"], frozen["beta"]) == ("2.0", "1.0")
+    assert not (story.environment.prefix / ".envmagic").exists()
+
+
+def test_a_folder_that_cannot_be_used_is_one_error_and_no_lock_is_left(story: Story) -> None:
+    folder = story.environment.prefix / ".envmagic"
+    folder.write_text("a file where a folder should be")
+    done = story.sync(code=3)
+    assert "cannot be used" in done.stderr
+    folder.unlink()
+    story.sync()
+
+
+def test_strict_labels_fetch_what_they_ask_for(story: Story, wheelhouse: Wheelhouse) -> None:
+    story.environment.install(wheelhouse, "tlocal==2.4.0+cpu")
+    story.write("tlocal==2.4.0")
+    story.sync("--strict-labels")
+    assert story.environment.freeze()["tlocal"] == "2.4.0"
+    assert story.diff("--strict-labels")["parity"]
+
+
+def test_a_kernel_specification_that_was_not_there_is_not_missed(
+    kernel_environment: Environment, wheelhouse: Wheelhouse
+) -> None:
+    (kernel_environment.prefix / "share/jupyter/kernels/python3/kernel.json").unlink()
+    story = Story(kernel_environment, wheelhouse)
+    story.write("alpha==1.0")
+    story.sync()
+
+
+def test_a_version_for_another_python_is_told_as_such(story: Story, index: Index) -> None:
+    make_wheel(index.folder, "future", "1.0", requires_python=">=3.99")
+    story.places = [f"--index-url={index.url}"]
+    story.write("future==1.0")
+    done = story.sync(code=4)
+    assert "`future==1.0`" in done.stderr
+    assert "needs Python >=3.99" in done.stderr
+
+
+def test_an_editable_is_built_from_the_places_of_the_lock(story: Story, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "tree", "edited", "0.1")
+    settings = project / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("requires = []", 'requires = ["setuptools"]'))
+    story.write("alpha==1.0", f"-e {project}#egg=edited")
+    before = story.environment.manifest()
+    done = story.sync(code=4)
+    assert "`edited`" in done.stderr
+    assert "cannot be built" in done.stderr
+    assert story.environment.manifest() == before
+
+
+def test_what_the_lock_breaks_is_said_again_at_the_end(story: Story) -> None:
+    story.write("alpha==2.0", "gamma==1.0")
+    done = story.sync()
+    assert "but `gamma` 1.0 requires `alpha<2`, but alpha 2.0 is installed" in done.stdout
