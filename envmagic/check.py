@@ -57,7 +57,6 @@ def conflict_finding(
         f"but {requirement.name} {state}",
         requirement=_shown(requirement),
         found=str(found.version) if found else "",
-        severity=Severity.WARNING if when is When.NOW else Severity.ERROR,
         when=when,
     )
 

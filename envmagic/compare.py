@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envmagic.model import Kind, SourceKind
-from envmagic.requirement import parse_requirement
+from envmagic.requirement import is_too_low, parse_requirement
 
 if TYPE_CHECKING:
     from envmagic.model import AnyVersion, Distribution, Pin, Source
@@ -38,15 +38,16 @@ def compare(
         kind, note = _compare_range(installed, pin, staged), ""
     else:
         kind, note = _compare_version(installed.version, pin, strict_labels=strict_labels)
-    if kind is Kind.EQUAL and not note and installed.source.kind is not SourceKind.INDEX:
-        note = f"installed from {place(installed.source)}, the lock means an index"
+    if kind is Kind.EQUAL and installed.source.kind is not SourceKind.INDEX:
+        origin = f"installed from {place(installed.source)}, the lock means an index"
+        note = f"{note}; {origin}" if note else origin
     return kind, note
 
 
 def _compare_range(installed: Distribution, pin: Pin, staged: Distribution | None) -> Kind:
     if parse_requirement(f"{pin.name}{pin.specifier}").allows(installed.version):
         return Kind.EQUAL
-    return direction(installed.version, staged.version if staged else None)
+    return direction_of_range(installed.version, pin.specifier, staged)
 
 
 def _compare_version(installed: AnyVersion, pin: Pin, *, strict_labels: bool) -> Verdict:
@@ -97,6 +98,15 @@ def direction(installed: AnyVersion, wanted: AnyVersion | None) -> Kind:
     if installed == wanted:
         return Kind.REINSTALL
     return Kind.UPGRADE if installed < wanted else Kind.DOWNGRADE
+
+
+def direction_of_range(
+    installed: AnyVersion, specifier: str, staged: Distribution | None = None
+) -> Kind:
+    """Return which way a version moves that a range does not allow."""
+    if staged is not None or isinstance(installed, str):
+        return direction(installed, staged.version if staged else None)
+    return Kind.UPGRADE if is_too_low(installed, specifier) else Kind.DOWNGRADE
 
 
 def place(source: Source) -> str:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envmagic.check import conflict_finding, find_conflicts
-from envmagic.model import Finding, FindingKind, Kind, Plan, Policy, Severity, When, join_names
-from envmagic.planner import KERNEL, Planner, described_by
+from envmagic.model import (
+    Finding,
+    FindingKind,
+    Kind,
+    Plan,
+    Policy,
+    Severity,
+    SourceKind,
+    When,
+    join_names,
+)
+from envmagic.planner import KERNEL, Planner, described_by, uncovered_by
 from envmagic.requirement import find_closure
 
 if TYPE_CHECKING:
@@ -35,7 +46,8 @@ def make_plan(
     A change that the kernel could not start after is taken back, and the rest is planned
     again without it, until nothing of the kernel's own closure breaks.
     """
-    pins, constraints, not_locked = tuple(pins), tuple(constraints), tuple(not_locked)
+    constraints, not_locked = tuple(constraints), tuple(not_locked)
+    pins = [_constrain(pin, constraints) for pin in pins]
     installed = {name: found[0] for name, found in snapshot.by_name().items()}
     broken = frozenset(
         (distribution.name, requirement.text)
@@ -57,6 +69,14 @@ def make_plan(
         held[name] = reason
 
 
+def _constrain(pin: Pin, constraints: Iterable[Pin]) -> Pin:
+    """Return a pin; a range is narrowed by what the constraints say of its name."""
+    if pin.version is not None or pin.source.kind is not SourceKind.INDEX:
+        return pin
+    specifiers = {c.specifier for c in constraints if c.name == pin.name} - {"", pin.specifier}
+    return replace(pin, specifier=",".join(filter(None, [pin.specifier, *sorted(specifiers)])))
+
+
 def _conclude(planner: Planner, conflicts: list[Conflict]) -> Plan:
     """Return the answer, with the findings about it and about the set to come."""
     changes = tuple(planner.changes[name] for name in sorted(planner.changes))
@@ -69,10 +89,12 @@ def simulate(plan: Plan, snapshot: Snapshot) -> dict[Name, Distribution]:
 
     A version that is chosen only when it is fetched is the empty string.
     """
-    future = {name: found[0] for name, found in snapshot.by_name().items()}
+    by_name = snapshot.by_name()
+    future = {name: found[0] for name, found in by_name.items()}
     for change in plan.actions:
         if change.pin is None:
             del future[change.name]
+            future |= uncovered_by(by_name[change.name])
         else:
             future[change.name] = described_by(change.pin)
     return future
@@ -114,7 +136,8 @@ def _notable(changes: tuple[Change, ...], known: Mapping[Name, Distribution]) ->
         yield Finding(
             kind=FindingKind.UNKNOWN,
             name=unknown[0] if len(unknown) == 1 else "",
-            text=f"unknown until prepared: what {join_names(unknown, 3)} require",
+            text=f"unknown until prepared: what {join_names(unknown, 3)} "
+            + ("requires" if len(unknown) == 1 else "require"),
             hint="`--online` asks the index now; a sync asks before it changes anything",
             severity=Severity.NOTE,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envmagic.check import find_conflicts
-from envmagic.compare import compare, direction, place
+from envmagic.compare import compare, direction_of_range, place
 from envmagic.model import Change, Distribution, Kind, Pin, When, canonical_name
 from envmagic.requirement import find_closure, requirements_of
 
@@ -38,6 +38,16 @@ def described_by(pin: Pin) -> Distribution:
     """Return what a pin puts in, as far as the pin alone tells."""
     version = "" if pin.version is None else pin.version
     return Distribution(name=pin.name, version=version, source=pin.source)
+
+
+def uncovered_by(copies: tuple[Distribution, ...]) -> dict[Name, Distribution]:
+    """Return what is imported of a name once this environment has no copy of it."""
+    return {d.name: d for d in [d for d in copies if not d.local][:1]}
+
+
+def matches(name: Name, glob: str) -> bool:
+    """Whether a glob, in any spelling of a name, means this one."""
+    return fnmatchcase(name, glob.lower().replace("_", "-").replace(".", "-"))
 
 
 @dataclass
@@ -88,6 +98,7 @@ class Planner:
             self.future[name] = self.known.get(name) or described_by(pin)
         elif kind is Kind.REMOVE:
             del self.future[name]
+            self.future |= uncovered_by(self.by_name[name])
         elif installed is not None:
             self.future[name] = installed
 
@@ -173,26 +184,30 @@ class Planner:
             and all(requirement.allows(installed.version) for _, requirement in asked)
         ):
             kind = Kind.KEEP
-        elif staged is not None:
-            kind = direction(installed.version, staged.version)
         else:
-            kind = Kind.UPGRADE if ">" in pin.specifier else Kind.DOWNGRADE
+            kind = direction_of_range(installed.version, pin.specifier, staged)
         reason = f"not in the lock; `{requirer.name}` {requirer.version} requires it"
         if kind.installs and installed is not None and installed.ahead:
             kind, reason = Kind.HELD, _comes_first(installed)
         self._decide(kind, name, reason, pin=pin)
 
     def protect(self) -> None:
-        """Keep what the kernel, the engine and the server need, and what the user names."""
+        """Keep what the kernel, the engine and the server need, and what the user names.
+
+        Each with all that it requires.
+        """
         for name, requirer in self._protected().items():
             self._keep(name, f"protected: `{requirer}` requires it", root=name == requirer)
+        asked = [n for n in self.installed if any(matches(n, glob) for glob in self.policy.keep)]
+        roots = [name for name in (*self.not_locked, *asked) if name not in self.changes]
         for name in self.not_locked:
             self._keep(name, "the lock says that it could not be written as a line")
-        for name in self.installed:
-            if any(fnmatchcase(name, _canonical_glob(glob)) for glob in self.policy.keep):
-                self._keep(name, "kept as asked")
-            elif not self.policy.remove_extraneous:
-                self._keep(name, "not in the lock, kept as asked")
+        for name in asked:
+            self._keep(name, "kept as asked")
+        for name, requirer in find_closure(roots, self._best_known(), self.markers).items():
+            self._keep(name, f"kept: `{requirer}` requires it")
+        for name in () if self.policy.remove_extraneous else self.installed:
+            self._keep(name, "not in the lock, kept as asked")
 
     def _keep(self, name: Name, reason: str, *, root: bool = False) -> None:
         if name in self.installed and name not in self.changes:
@@ -275,10 +290,6 @@ def _chain(name: Name, requirers: Mapping[Name, Name]) -> Iterator[Name]:
 
 def _comes_first(outside: Distribution) -> str:
     return f"`{outside.location}` comes first on the path"
-
-
-def _canonical_glob(glob: str) -> str:
-    return glob.lower().replace("_", "-").replace(".", "-")
 
 
 def _is_doubled(found: tuple[Distribution, ...]) -> bool:

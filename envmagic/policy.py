@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from packaging.version import Version
 
 from envmagic.engine import is_source, named_indexes
 from envmagic.model import Finding, FindingKind, Severity, When, canonical_name, join_names
+from envmagic.planner import matches
+from envmagic.probe import can_be_uninstalled
+from envmagic.requirement import parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envmagic.model import Lock, Plan, Policy, Snapshot
+    from envmagic.model import Lock, Pin, Plan, Policy, Snapshot
 
 
 def find_refusals(snapshot: Snapshot, plan: Plan, lock: Lock, policy: Policy) -> Iterator[Finding]:
     """Yield each reason why this plan will not be carried out here."""
+    yield from _about_the_constraints(lock)
     if not plan.actions:
         return
     yield from _about_the_interpreter(snapshot)
@@ -32,6 +40,26 @@ def find_refusals(snapshot: Snapshot, plan: Plan, lock: Lock, policy: Policy) ->
             f"the lock asks for hashes, but has none for {join_names(fetched)}, which it needs",
             "add them to the lock with their hashes",
         )
+
+
+def _about_the_constraints(lock: Lock) -> Iterator[Finding]:
+    pins = {pin.name: pin for pin in lock.pins}
+    for constraint in lock.constraints:
+        pin = pins.get(constraint.name)
+        if pin is None or pin.version is None or _accepts(constraint.specifier, pin):
+            continue
+        yield _refusal(
+            f"`{pin.name}{pin.specifier}` ({pin.where}) contradicts the constraint "
+            f"`{constraint.name}{constraint.specifier}` ({constraint.where})",
+            "make the two lines agree, or remove one of them",
+        )
+
+
+def _accepts(specifier: str, pin: Pin) -> bool:
+    """Whether a pin can satisfy a constraint: one without a label, by each build of it."""
+    if not (isinstance(pin.version, Version) and pin.version.local):
+        specifier = re.sub(r"\+[\w.-]+", "", specifier)
+    return pin.version is None or parse_requirement(f"{pin.name}{specifier}").allows(pin.version)
 
 
 def _about_the_interpreter(snapshot: Snapshot) -> Iterator[Finding]:
@@ -58,6 +86,14 @@ def _about_the_installed(snapshot: Snapshot, plan: Plan) -> Iterator[Finding]:
             f"{join_names(conda)} belong to conda, which would not know of the change",
             "leave them out with `--keep`, change them with conda, or use a virtual environment",
         )
+    by_name = snapshot.by_name()
+    copies = [copy for c in plan.actions for copy in by_name.get(c.name, ()) if copy.local]
+    stuck = dict.fromkeys(copy.name for copy in copies if not can_be_uninstalled(copy))
+    if stuck:
+        yield _refusal(
+            f"pip cannot uninstall {join_names(stuck)}: there is no list of the installed files",
+            "leave them out with `--keep`, remove them by hand, or use another environment",
+        )
     for finding in snapshot.findings:
         # pip-sync ends with a traceback beside such a folder, having changed nothing.
         if finding.kind is FindingKind.UNREADABLE:
@@ -68,19 +104,35 @@ def _refusal(text: str, hint: str) -> Finding:
     return Finding(kind=FindingKind.REFUSED, name="", text=text, hint=hint, severity=Severity.ERROR)
 
 
+def find_idle_globs(snapshot: Snapshot, policy: Policy) -> Iterator[Finding]:
+    """Yield what `--keep` names and nothing that is installed is called."""
+    names = snapshot.by_name()
+    for glob in policy.keep:
+        if not any(matches(name, glob) for name in names):
+            yield Finding(
+                kind=FindingKind.UNKNOWN,
+                name="",
+                text=f"`--keep {glob}` matches nothing that is installed",
+                severity=Severity.NOTE,
+            )
+
+
 def find_trust_questions(plan: Plan, lock: Lock) -> Iterator[Finding]:
     """Yield what a lock from elsewhere could do here: run build code, ask other hosts."""
     for option in named_indexes(lock.options):
-        yield Finding(
-            kind=FindingKind.ORIGIN,
-            name="",
-            text=f"the lock names its own place to fetch from: `{option}`",
-            severity=Severity.NOTE,
-            when=When.AFTER,
-        )
+        yield _origin_finding(f"the lock names its own place to fetch from: `{option}`")
+    hosts = (urlsplit(pin.source.url).netloc.rpartition("@")[2] for pin in lock.pins)
+    for host in dict.fromkeys(host for host in hosts if host):
+        yield _origin_finding(f"the lock fetches from `{host}`")
     builds = [c for c in plan.actions if c.pin is not None and is_source(c.pin, lock.options)]
     for change in builds:
         yield build_finding(change.name, change.wanted)
+
+
+def _origin_finding(text: str) -> Finding:
+    return Finding(
+        kind=FindingKind.ORIGIN, name="", text=text, severity=Severity.NOTE, when=When.AFTER
+    )
 
 
 def build_finding(name: str, origin: str) -> Finding:

@@ -14,7 +14,7 @@ import re
 import site
 import sys
 import sysconfig
-import time
+from dataclasses import replace
 from importlib.metadata import PathDistribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from envmagic.model import (
     canonical_name,
     read_version,
 )
-from envmagic.redact import redact
+from envmagic.redact import strip_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 4 * 1024
 _END = "\n\n"
+_LINK = ".egg-link"
 _REQUIRES = re.compile(r"\nRequires-Dist: *(.*)").findall
 Header = tuple[str, str, tuple[str, ...]]
 """Name, version, and the `Requires-Dist` lines."""
@@ -56,12 +57,11 @@ def take_snapshot(where: Platform | None = None) -> Snapshot:
     """
     where = where or look_at_platform()
     reader = _Reader(where)
-    distributions = tuple(reader.read_all(sys.path))
+    found = list(reader.read_all(sys.path))
     return Snapshot(
         platform=where,
-        distributions=distributions,
+        distributions=tuple(_without_trees(found)),
         findings=tuple(reader.findings),
-        taken_at=time.time(),
     )
 
 
@@ -153,17 +153,35 @@ class _Reader:
             local = folder in self._site or bool(self._prefix and folder.startswith(self._prefix))
             self._ahead &= folder not in self._site
             yield from self._read_folder(folder, names, local=local)
+            if folder in self._site:
+                yield from self._read_links(folder, names)
 
     def _read_folder(self, folder: str, names: list[str], *, local: bool) -> Iterator[Distribution]:
         for name in sorted(n for n in names if n.endswith((".dist-info", ".egg-info"))):
-            if name.startswith("~"):
-                self._note(FindingKind.LEFTOVER, folder, name, "a half-removed leftover of pip")
-                continue
-            found = self._read(folder, name, local=local)
-            if found is None:
-                self._note(FindingKind.UNREADABLE, folder, name, "metadata without name or version")
-            else:
+            half_removed = name.startswith("~")
+            found = None if half_removed else self._read(folder, name, local=local)
+            if found is not None:
                 yield found
+            elif not local:  # no folder of pip's, and nothing that it would stumble over
+                continue
+            elif half_removed:
+                self._note(FindingKind.LEFTOVER, folder, name, "a half-removed leftover of pip")
+            else:
+                self._note(FindingKind.UNREADABLE, folder, name, "metadata without name or version")
+
+    def _read_links(self, folder: str, names: list[str]) -> Iterator[Distribution]:
+        """Yield what `setup.py develop` has linked to a site folder."""
+        for link in sorted(name for name in names if name.endswith(_LINK)):
+            tree, source = _read_link(Path(folder, link))
+            try:
+                linked = os.listdir(tree) if tree else []  # noqa: PTH208 (as above)
+            except OSError:
+                continue
+            project = canonical_name(link.removesuffix(_LINK))
+            for name in sorted(n for n in linked if n.endswith(".egg-info")):
+                found = self._read(tree, name, local=True)
+                if found is not None and found.name == project:
+                    yield replace(found, source=source)
 
     def _note(self, kind: FindingKind, folder: str, name: str, what: str) -> None:
         project = canonical_name(name.lstrip("~").split("-")[0])
@@ -195,6 +213,42 @@ class _Reader:
             local=local,
             ahead=self._ahead and not local,
         )
+
+
+def _read_link(link: Path) -> tuple[str, Source]:
+    """Return the folder of metadata that a link names, and the source tree around it.
+
+    Its first line is the one, from where the second leads to the other.
+    """
+    try:
+        lines = link.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return "", INDEX
+    first, second, *_ = [*(line.strip() for line in lines if line.strip()), "", ""]
+    folder = os.path.realpath(link.parent / first) if first else ""
+    url = Path(os.path.realpath(Path(folder, second))).as_uri()
+    return folder, Source(kind=SourceKind.DIRECTORY, url=url, editable=True)
+
+
+def _without_trees(found: list[Distribution]) -> Iterator[Distribution]:
+    """Leave out the metadata in the source trees of editable installs.
+
+    A build leaves it there, and who stands in that folder, or has it on the path, sees
+    the same thing twice.
+    """
+    trees = {d.name: _code_folder(d) for d in found if d.local and d.source.editable}
+    for distribution in found:
+        tree = trees.get(distribution.name)
+        if tree is None or distribution.source.editable or not _is_of_tree(distribution, tree):
+            yield distribution
+
+
+def _is_of_tree(distribution: Distribution, tree: str) -> bool:
+    if distribution.location == tree:
+        return True
+    # An environment may lie in a tree, too: what is installed there has a `.dist-info`.
+    inside = distribution.location.startswith(tree.rstrip(os.sep) + os.sep)
+    return inside and distribution.metadata.endswith(".egg-info")
 
 
 def _read_header(path: str) -> Header | None:
@@ -267,7 +321,7 @@ def read_source(base: Path) -> Source:
 
 def source_from_json(data: Mapping[str, Any]) -> Source:
     """Return the source that a PEP 610 record describes; credentials are left out."""
-    url = redact(str(data["url"]), mark="")
+    url = strip_userinfo(str(data["url"]))
     subdirectory = str(data.get("subdirectory") or "")
     if (vcs := data.get("vcs_info")) is not None:
         return Source(
@@ -344,6 +398,14 @@ def missing_files(distribution: Distribution) -> list[str] | None:
         for name in names
         if not name.endswith(".pyc") and not os.path.lexists(os.path.join(location, name))  # noqa: PTH118 (name may be absolute)
     )
+
+
+def can_be_uninstalled(distribution: Distribution) -> bool:
+    """Whether pip knows which files to take away (`UninstallPathSet.from_dist` in pip)."""
+    base = Path(distribution.location, distribution.metadata)
+    if base.suffix == ".dist-info":
+        return (base / "RECORD").is_file()
+    return distribution.source.editable or (base / "installed-files.txt").is_file()
 
 
 def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Name]:

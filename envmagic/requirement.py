@@ -172,6 +172,23 @@ def _holds(version: Version, sign: str, bound: Version, prefix: bool) -> bool:  
     return _COMPARE[sign](version, bound)
 
 
+def is_too_low(version: Version, specifier: str) -> bool:
+    """Whether a version that a specifier does not allow is below it, and not above.
+
+    What neither can be said of, such as an excluded version, counts as below: the newest
+    that is allowed takes its place.
+    """
+    clauses = _clauses(specifier) if specifier else ()
+    return not any(_is_above(version, *clause) for clause in clauses or ())
+
+
+def _is_above(version: Version, sign: str, bound: Version, prefix: bool) -> bool:  # noqa: FBT001
+    if sign == "<":  # which allows no pre-release of its bound, either
+        return version >= bound or Version(version.base_version) == bound
+    bounded = sign in {"<=", "==", "~="} and version > bound
+    return bounded and not _holds(version, sign, bound, prefix)
+
+
 def _starts_with(version: Version, release: tuple[int, ...]) -> bool:
     padded = version.release + (0,) * (len(release) - len(version.release))
     return padded[: len(release)] == release

@@ -185,12 +185,12 @@ def finish(process: Process) -> str:
 def ask_both(case: Case, environment: Environment, wheelhouse: Wheelhouse) -> Answers:
     """Let both look at the same environment at the same time."""
     text = "".join(f"{line}\n" for line in case.lines)
+    environment.home.mkdir(exist_ok=True)
     if case.constraints:
         (environment.home / "constraints.txt").write_text(
             "".join(f"{line}\n" for line in case.constraints.values())
         )
         text = f"-c constraints.txt\n{text}"
-    environment.home.mkdir(exist_ok=True)
     lock = environment.home / "lock.txt"
     lock.write_text(text)
     strict = ["--strict-labels"] if case.strict else []

@@ -56,7 +56,10 @@ def pinned(specifier: str) -> Pin:
         ("1.0", "", Kind.EQUAL),
         ("1.0", ">=1,<2", Kind.EQUAL),
         ("1.0+cpu", ">=1,<2", Kind.EQUAL),
-        ("2.0", ">=1,<2", Kind.REINSTALL),
+        ("2.0", ">=1,<2", Kind.DOWNGRADE),
+        ("2.0", ">=0.5,<1", Kind.DOWNGRADE),
+        ("1.0", "~=2.0", Kind.UPGRADE),
+        ("1.0", "!=1.0", Kind.UPGRADE),
         ("odd_one", ">=1", Kind.REINSTALL),
     ],
 )
@@ -99,7 +102,10 @@ def test_a_direct_url_that_an_index_pin_meets_is_noted() -> None:
     assert note == f"installed from https://e.org/a@{COMMIT[:12]}, the lock means an index"
     assert compare(installed("1.0", VCS), pinned("==2.0")) == (Kind.UPGRADE, "")
     label = "same release, other build: lock 1.0, installed 1.0+cpu"
-    assert compare(installed("1.0+cpu", ARCHIVE), pinned("==1.0")) == (Kind.EQUAL, label)
+    assert compare(installed("1.0+cpu", ARCHIVE), pinned("==1.0")) == (
+        Kind.EQUAL,
+        f"{label}; installed from {ARCHIVE.url}, the lock means an index",
+    )
 
 
 def test_a_direct_url_is_compared_by_its_origin_not_its_version() -> None:

@@ -157,7 +157,7 @@ def findings(planned: Plan, kind: FindingKind) -> list[Finding]:
         (["a==odd_one"], "a==1.0", "reinstall 1.0"),
         (["a==1.5"], "a>=1,<2", "equal 1.5"),
         (["a==2.0rc1"], "a>=1", "equal 2.0rc1"),
-        (["a==2.0"], "a>=1,<2", "reinstall <2,>=1"),
+        (["a==2.0"], "a>=1,<2", "downgrade <2,>=1"),
         (["a==2.0"], "a", "equal 2.0"),
         ([], "a", "install any"),
         (["a==1.0"], "a[x]==1.0", "equal 1.0"),
@@ -267,6 +267,25 @@ def test_what_lies_outside_is_not_removed_and_may_be_covered() -> None:
     planned = plan("a==2.0", *outside)
     assert rows(planned) == {"a": "upgrade 2.0"}
     assert rows(plan("a==1.0", *outside)) == {"a": "equal 1.0"}
+
+
+def test_a_copy_outside_comes_back_when_ours_goes() -> None:
+    outside = dist("lib==0.9", folder=OUTSIDE)
+    mine = dist("mine", "lib>=0.5", "other", folder=OUTSIDE)
+    installed = [dist("a"), dist("lib==1.0"), dist("other"), mine, outside]
+    planned = plan("a==1.0", *installed)
+    assert rows(planned) == {"a": "equal 1.0", "lib": "remove", "other": "remove"}
+    after = simulate(planned, snapshot(*installed))
+    assert after[Name("lib")] == outside
+    assert Name("other") not in after
+    (finding,) = findings(planned, FindingKind.MISSING)
+    assert finding.requirement == "other"
+
+
+def test_a_copy_behind_an_outside_one_that_the_lock_does_not_name_stays() -> None:
+    ahead = replace(dist("b==2.0", folder="/work"), ahead=True)
+    planned = plan("a==1.0", dist("a"), ahead, dist("b==1.0"))
+    assert rows(planned) == {"a": "equal 1.0"}
 
 
 def test_what_hides_this_environment_is_held() -> None:
@@ -450,6 +469,25 @@ def test_constraints_narrow_what_is_unlocked_and_install_nothing() -> None:
     assert rows(planned) == {"a": "equal 1.0", "b": "install <2,>=1"}
 
 
+def test_constraints_narrow_a_range_and_leave_a_pin_alone() -> None:
+    narrowed = plan("a>=1\nb==2.0", constraints="a<2\na!=1.5\nb==1.0\na>=1")
+    assert rows(narrowed) == {"a": "install >=1,!=1.5,<2", "b": "install 2.0"}
+    moved = plan("a>=1", dist("a==2.0"), constraints="a<2")
+    assert rows(moved) == {"a": "downgrade >=1,<2"}
+    assert rows(plan("a", dist("a==2.0"), constraints="a<3")) == {"a": "equal 2.0"}
+
+
+@pytest.mark.parametrize(
+    ("version", "specifier", "kind"),
+    [("1.0", "~=2.0", Kind.UPGRADE), ("2.0", ">=0.5,<1", Kind.DOWNGRADE)],
+)
+def test_what_is_unlocked_moves_to_where_its_bounds_are(
+    version: str, specifier: str, kind: Kind
+) -> None:
+    planned = plan("a==1.0", dist("a", f"leaf{specifier}"), dist(f"leaf=={version}"))
+    assert row(planned, "leaf").kind is kind
+
+
 def test_what_new_ones_require_is_known_only_from_their_wheels() -> None:
     planned = plan("a==2.0\nc==1.0", dist("a", "b"), dist("b"))
     assert rows(planned) == {"a": "upgrade 2.0", "b": "remove", "c": "install 1.0"}
@@ -458,6 +496,8 @@ def test_what_new_ones_require_is_known_only_from_their_wheels() -> None:
     assert (finding.kind, finding.severity) == (FindingKind.UNKNOWN, Severity.NOTE)
     assert finding.text == "unknown until prepared: what `a`, `c` require"
     known = [dist("a==2.0", "b", "d"), dist("c==1.0")]
+    (finding,) = plan("a==2.0", dist("a")).findings
+    assert finding.text == "unknown until prepared: what `a` requires"
     planned = plan("a==2.0\nc==1.0", dist("a", "b"), dist("b"), known=known)
     assert rows(planned) == {
         "a": "upgrade 2.0",
@@ -473,7 +513,7 @@ def test_a_conflict_to_come_is_predicted() -> None:
     planned = plan("gamma==1.0\nalpha==2.0", *installed, known=[dist("alpha==2.0")])
     (finding,) = planned.findings
     assert (finding.kind, finding.name) == (FindingKind.CONFLICT, "gamma")
-    assert (finding.when, finding.severity) == (When.AFTER, Severity.ERROR)
+    assert (finding.when, finding.severity) == (When.AFTER, Severity.WARNING)
     assert finding.text == "`gamma` 1.0 requires `alpha<2`, but alpha 2.0 would be installed"
     assert (finding.requirement, finding.found) == ("alpha<2", "2.0")
 
@@ -486,10 +526,32 @@ def test_a_conflict_of_now_that_stays_is_told_as_such() -> None:
     assert plan("gamma==1.0\nalpha==1.0", *installed, known=[dist("alpha==1.0")]).findings == ()
 
 
-def test_removing_what_a_kept_one_requires_is_predicted() -> None:
-    installed = [dist("mine", "lib"), dist("lib"), dist("a")]
-    planned = plan("a==1.0", *installed, policy=Policy(keep=("mine",)))
-    assert rows(planned) == {"a": "equal 1.0", "lib": "remove", "mine": "keep"}
+def test_what_a_kept_one_requires_is_kept() -> None:
+    installed = [dist("a"), dist("mine", "lib"), dist("lib", 'deep; extra == "x"', "base")]
+    installed += [dist("deep"), dist("base")]
+    kept = {"a": "equal 1.0", "base": "keep", "deep": "remove", "lib": "keep", "mine": "keep"}
+    planned = plan("a==1.0", *installed, policy=Policy(keep=("mi*",)))
+    assert rows(planned) == kept
+    assert row(planned, "mine").reason == "kept as asked"
+    assert row(planned, "lib").reason == "kept: `mine` requires it"
+    assert row(planned, "base").reason == "kept: `lib` requires it"
+    planned = plan("a==1.0\n# envmagic: not locked: mine==1.0 (editable: file:///m)", *installed)
+    assert rows(planned) == kept
+    assert row(planned, "lib").reason == "kept: `mine` requires it"
+    assert row(planned, "mine").reason == "the lock says that it could not be written as a line"
+
+
+def test_a_kept_one_that_the_lock_moves_needs_what_its_new_version_needs() -> None:
+    installed = [dist("mine", "lib"), dist("lib")]
+    known = [dist("mine==2.0")]
+    planned = plan("mine==2.0", *installed, known=known, policy=Policy(keep=("mine",)))
+    assert rows(planned) == {"lib": "remove", "mine": "upgrade 2.0"}
+
+
+def test_removing_what_another_environment_requires_is_predicted() -> None:
+    installed = [dist("lib"), dist("a"), dist("mine", "lib", folder=OUTSIDE)]
+    planned = plan("a==1.0", *installed)
+    assert rows(planned) == {"a": "equal 1.0", "lib": "remove"}
     (finding,) = planned.findings
     assert (finding.kind, finding.when) == (FindingKind.MISSING, When.AFTER)
     assert finding.text == "`mine` 1.0 requires `lib`, but lib would not be installed"

@@ -27,6 +27,7 @@ from envmagic.model import (
     canonical_name,
 )
 from envmagic.probe import (
+    can_be_uninstalled,
     installed_versions,
     loaded_distributions,
     look_at_platform,
@@ -118,7 +119,6 @@ def test_a_distribution(path: FakePath) -> None:
         metadata="Foo_Bar-1.0.dist-info",
     )
     assert path.look().findings == ()
-    assert path.look().taken_at > 1e9
 
 
 def test_the_whole_of_this_interpreter_is_read_as_importlib_reads_it() -> None:
@@ -218,6 +218,114 @@ def test_bytes_that_are_no_utf_8_do_not_matter(path: FakePath) -> None:
         b"Name: a\nVersion: 1.0\nAuthor: Andr\xe9\nRequires-Dist: b\n\n"
     )
     assert path.only().requires == ("b",)
+
+
+@pytest.mark.parametrize("folder", ["empty-1.0.dist-info", "empty.egg-info", "~mpty-1.0.dist-info"])
+def test_what_is_odd_outside_pip_s_own_folders_is_passed_over(
+    path: FakePath, tmp_path: Path, folder: str
+) -> None:
+    work = tmp_path / "elsewhere" / "work"
+    write(work, {f"{folder}/SOURCES.txt": "", "a-1.0.dist-info/METADATA": metadata("a")})
+    path.put(str(work), str(path.site))
+    snapshot = path.look(virtual=False)
+    assert found_names(snapshot) == ["a"]
+    assert snapshot.findings == ()
+
+
+def editable(path: FakePath, tree: Path) -> None:
+    data = {"url": tree.as_uri(), "dir_info": {"editable": True}}
+    path.add("mine-1.0.dist-info", RECORD="", **{"direct_url.json": json.dumps(data)})
+
+
+@pytest.mark.parametrize("below", ["", "src", "a folder/src"])
+@pytest.mark.parametrize("virtual", [True, False])
+def test_the_metadata_in_the_tree_of_an_editable_is_that_editable(
+    path: FakePath, tmp_path: Path, below: str, *, virtual: bool
+) -> None:
+    tree = tmp_path / "tree"
+    write(tree / below, {"mine.egg-info/PKG-INFO": metadata("mine", "0.9")})
+    write(tree / below, {"other.egg-info/PKG-INFO": metadata("other")})
+    write(tmp_path / "tree-2", {"mine.egg-info/PKG-INFO": metadata("mine", "0.8")})
+    editable(path, tree)
+    path.put(str(tree / below), str(path.site), str(tmp_path / "tree-2"))
+    found = path.look(virtual=virtual).by_name()
+    assert [str(d.version) for d in found[Name("mine")]] == ["1.0", "0.8"]
+    assert found[Name("mine")][0].local
+    assert [d.location for d in found[Name("other")]] == [str(tree / below)]
+
+
+def test_a_copy_in_an_environment_that_lies_in_the_tree_is_one(
+    path: FakePath, tmp_path: Path
+) -> None:
+    editable(path, tmp_path)
+    path.add("mine-2.0.dist-info", version="2.0")
+    assert [str(d.version) for d in path.look().by_name()[Name("mine")]] == ["1.0", "2.0"]
+
+
+def link(path: FakePath, text: str, name: str = "Mine") -> None:
+    write(path.site, {f"{name}.egg-link": text})
+
+
+@pytest.mark.parametrize(
+    ("below", "second"), [("", "\n."), ("", ""), ("src", "\n../"), ("lib/src", "\n../..")]
+)
+def test_what_setup_py_develop_linked_is_an_editable(
+    path: FakePath, tmp_path: Path, below: str, second: str
+) -> None:
+    tree = tmp_path / "a tree"
+    write(tree / below, {"mine.egg-info/PKG-INFO": metadata("mine", "0.9", "needed")})
+    write(tree / below, {"other.egg-info/PKG-INFO": metadata("other")})
+    link(path, f"{tree / below}{second}")
+    path.put(str(path.site))
+    found = path.only()
+    assert found == Distribution(
+        name=Name("mine"),
+        version=Version("0.9"),
+        requires=("needed",),
+        source=Source(kind=SourceKind.DIRECTORY, url=tree.as_uri(), editable=True),
+        location=str(tree / below),
+        metadata="mine.egg-info",
+    )
+    assert can_be_uninstalled(found)
+    path.put(str(tree / below), str(path.site))
+    assert path.look().by_name()[Name("mine")] == (found,)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "/nowhere\n.", "../tree\n."])
+def test_a_link_that_leads_nowhere_is_passed_over(
+    path: FakePath, tmp_path: Path, text: str
+) -> None:
+    write(tmp_path / "tree", {"mine.egg-info/SOURCES.txt": "", "mine.egg-info.txt": ""})
+    link(path, text)
+    assert path.look().distributions == ()
+    assert path.look().findings == ()
+
+
+def test_a_link_that_is_no_utf_8_is_passed_over(path: FakePath) -> None:
+    (path.site / "mine.egg-link").write_bytes(b"\xff\xfe")
+    assert path.look().distributions == ()
+
+
+def test_a_link_outside_pip_s_own_folders_is_none(path: FakePath, tmp_path: Path) -> None:
+    tree = write(tmp_path / "tree", {"mine.egg-info/PKG-INFO": metadata("mine")})
+    write(tmp_path / "work", {"mine.egg-link": f"{tree}\n."})
+    path.put(str(tmp_path / "work"), str(path.site))
+    assert path.look().distributions == ()
+
+
+@pytest.mark.parametrize(
+    ("files", "can"),
+    [
+        ({"a-1.0.dist-info/METADATA": metadata("a"), "a-1.0.dist-info/RECORD": ""}, True),
+        ({"a-1.0.dist-info/METADATA": metadata("a")}, False),
+        ({"a-1.0.egg-info": metadata("a")}, False),
+        ({"a-1.0.egg-info/PKG-INFO": metadata("a")}, False),
+        ({"a.egg-info/PKG-INFO": metadata("a"), "a.egg-info/installed-files.txt": ""}, True),
+    ],
+)
+def test_what_pip_can_uninstall(path: FakePath, files: Mapping[str, str], *, can: bool) -> None:
+    write(path.site, files)
+    assert can_be_uninstalled(path.only()) is can
 
 
 def test_two_copies_are_both_told(path: FakePath) -> None:

@@ -20,6 +20,7 @@ from envmagic.requirement import (
     Markers,
     Requirement,
     find_closure,
+    is_too_low,
     parse_requirement,
     requirements_of,
     unreadable_lines,
@@ -440,3 +441,39 @@ def test_a_closure_follows_extras_and_markers_and_names_who_asked_first() -> Non
 def test_an_extra_that_is_asked_for_later_is_followed_too() -> None:
     installed = {"a": ("c", "b"), "b": ("c[x]",), "c": ('d; extra == "x"',), "d": ()}
     assert closure(installed, "a") == {"a": "a", "b": "a", "c": "a", "d": "c"}
+
+
+@pytest.mark.parametrize(
+    ("version", "specifier", "too_low"),
+    [
+        ("1.0", "~=2.0", True),
+        ("1.0", ">=0.5,>1.5", True),
+        ("1.0rc1", ">=1", True),
+        ("1.0", "==1.1.*", True),
+        ("2.0rc1", "==2.0", True),
+        ("1.5", "!=1.5,<2", True),
+        ("1.0", "", True),
+        ("1.0", "===odd", True),
+        ("2.0", ">=0.5,<1", False),
+        ("1.0", "<1", False),
+        ("1.0.1", "<=1", False),
+        ("1.2", "==1.1.*", False),
+        ("1.2", "==1.1", False),
+        ("3.0", "~=2.0", False),
+        ("2.0rc1", "<2", False),
+        ("2.0.post1", "<=2.0", False),
+        ("2.0", "!=1.0,<2", False),
+    ],
+)
+def test_what_is_not_allowed_is_below_or_above(
+    version: str, specifier: str, *, too_low: bool
+) -> None:
+    assert is_too_low(Version(version), specifier) is too_low
+
+
+@given(releases, releases)
+def test_a_version_is_too_low_or_too_high_for_one_bound(one: str, other: str) -> None:
+    low, high = sorted([Version(one), Version(other)])
+    assume(low != high)
+    assert all(is_too_low(low, f"{sign}{high}") for sign in (">=", ">", "==", "~="))
+    assert not any(is_too_low(high, f"{sign}{low}") for sign in ("<=", "<", "=="))
