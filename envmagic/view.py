@@ -79,10 +79,11 @@ def _pins(report: Report) -> str:
 def kept_line(report: Report) -> str:
     """Return in one line what stays although the lock does not name it; empty: nothing."""
     counts = report.plan.counts()
-    kept, unlocked = counts["keep"], counts["unlocked"]
+    kept = sum(c.kind is Kind.KEEP and c.pin is None for c in report.plan.changes)
+    unlocked = counts["unlocked"]
     parts = [f"{counts['equal']} equal"] if counts["equal"] else []
     parts += [f"{kept} kept that the lock does not name"] if kept else []
-    parts += [f"{unlocked} required by the lock and not in it"] if unlocked else []
+    parts += [f"{unlocked} that its own projects require"] if unlocked else []
     return ", ".join(parts)
 
 

@@ -158,7 +158,7 @@ def test_the_text_says_it_all() -> None:
             "requires `traitlets>=5.4`"
         ),
         "",
-        "2 equal, 2 kept that the lock does not name, 1 required by the lock and not in it",
+        "2 equal, 1 kept that the lock does not name, 1 that its own projects require",
         "",
         (
             "error: `traitlets` stays at 5.14, the lock wants 5.0.5: the kernel's own "
@@ -193,7 +193,7 @@ def test_headlines() -> None:
 
 def test_what_stays_is_counted_in_one_line() -> None:
     assert kept_line(FULL) == (
-        "2 equal, 2 kept that the lock does not name, 1 required by the lock and not in it"
+        "2 equal, 1 kept that the lock does not name, 1 that its own projects require"
     )
     assert kept_line(report("a==1.0")) == ""
 
