@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from envmagic.gpu import AcceleratorProbe
 from envmagic.model import Cancelled
-from envmagic.probe import loaded_distributions, look_at_platform, take_snapshot
+from envmagic.probe import look_at_platform, take_snapshot
+from envmagic.record import loaded_distributions
 
 if TYPE_CHECKING:
     import threading

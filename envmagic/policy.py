@@ -12,7 +12,7 @@ from packaging.version import Version
 from envmagic.engine import is_source, named_indexes
 from envmagic.model import Finding, FindingKind, Severity, When, canonical_name, join_names
 from envmagic.planner import matches
-from envmagic.probe import can_be_uninstalled
+from envmagic.record import can_be_uninstalled
 from envmagic.requirement import parse_requirement
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ header lines that are needed: for 260 distributions in 5 ms instead of 240.
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import platform
 import re
@@ -17,8 +15,7 @@ import sysconfig
 from dataclasses import replace
 from importlib.metadata import PathDistribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
 from envmagic.model import (
     INDEX,
@@ -32,7 +29,7 @@ from envmagic.model import (
     canonical_name,
     read_version,
 )
-from envmagic.redact import strip_userinfo
+from envmagic.origin import folder_of, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -236,7 +233,7 @@ def _without_trees(found: list[Distribution]) -> Iterator[Distribution]:
     A build leaves it there, and who stands in that folder, or has it on the path, sees
     the same thing twice.
     """
-    trees = {d.name: _code_folder(d) for d in found if d.local and d.source.editable}
+    trees = {d.name: folder_of(d.source) for d in found if d.local and d.source.editable}
     for distribution in found:
         tree = trees.get(distribution.name)
         if tree is None or distribution.source.editable or not _is_of_tree(distribution, tree):
@@ -308,137 +305,3 @@ def _read_installer(base: Path) -> str:
         return (base / "INSTALLER").read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def read_source(base: Path) -> Source:
-    """Return where a distribution came from, as its `direct_url.json` says (PEP 610)."""
-    try:
-        data = json.loads((base / "direct_url.json").read_text("utf-8"))
-        return source_from_json(data)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        return INDEX
-
-
-def source_from_json(data: Mapping[str, Any]) -> Source:
-    """Return the source that a PEP 610 record describes; credentials are left out."""
-    url = strip_userinfo(str(data["url"]))
-    subdirectory = str(data.get("subdirectory") or "")
-    if (vcs := data.get("vcs_info")) is not None:
-        return Source(
-            kind=SourceKind.VCS,
-            url=url,
-            vcs=str(vcs["vcs"]),
-            commit=str(vcs["commit_id"]),
-            subdirectory=subdirectory,
-        )
-    if (directory := data.get("dir_info")) is not None:
-        return Source(
-            kind=SourceKind.DIRECTORY,
-            url=url,
-            subdirectory=subdirectory,
-            editable=bool(directory.get("editable")),
-        )
-    archive = data.get("archive_info") or {}
-    hashes = archive.get("hashes") or {}
-    if not hashes and "=" in (archive.get("hash") or ""):
-        hashes = dict([archive["hash"].split("=", 1)])
-    return Source(
-        kind=SourceKind.ARCHIVE,
-        url=url,
-        subdirectory=subdirectory,
-        hashes=tuple(sorted(f"{name}:{digest}" for name, digest in hashes.items())),
-    )
-
-
-def source_to_json(source: Source) -> dict[str, Any]:
-    """Return the PEP 610 record of a source."""
-    record: dict[str, Any] = {"url": source.url}
-    if source.subdirectory:
-        record["subdirectory"] = source.subdirectory
-    match source.kind:
-        case SourceKind.VCS:
-            record["vcs_info"] = {"vcs": source.vcs, "commit_id": source.commit}
-        case SourceKind.DIRECTORY:
-            record["dir_info"] = {"editable": True} if source.editable else {}
-        case _:
-            hashes = dict(entry.split(":", 1) for entry in source.hashes)
-            record["archive_info"] = {"hashes": hashes} if hashes else {}
-            if hashes:  # the older form, which pip before 23.1 and pip-sync's keys go by
-                record["archive_info"]["hash"] = source.hashes[0].replace(":", "=", 1)
-    return record
-
-
-def recorded_names(distribution: Distribution) -> frozenset[str] | None:
-    """Return the files that a distribution installed, relative to its location.
-
-    None: it does not say (no RECORD, or one that cannot be read).
-    """
-    record = os.path.join(distribution.location, distribution.metadata, "RECORD")  # noqa: PTH118
-    try:
-        with open(record, encoding="utf-8", newline="") as lines:  # noqa: PTH123 (in the diff)
-            text = lines.read()
-        if '"' in text:
-            return frozenset(row[0] for row in csv.reader(text.splitlines()) if row)
-        return frozenset(line.partition(",")[0] for line in text.splitlines() if line)
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return None
-
-
-def missing_files(distribution: Distribution) -> list[str] | None:
-    """Return the files of a distribution that are gone; None: it has no RECORD.
-
-    Bytecode is not counted: Python makes it again.
-    """
-    names = recorded_names(distribution)
-    if names is None:
-        return None
-    location = distribution.location
-    return sorted(
-        name
-        for name in names
-        if not name.endswith(".pyc") and not os.path.lexists(os.path.join(location, name))  # noqa: PTH118 (name may be absolute)
-    )
-
-
-def can_be_uninstalled(distribution: Distribution) -> bool:
-    """Whether pip knows which files to take away (`UninstallPathSet.from_dist` in pip)."""
-    base = Path(distribution.location, distribution.metadata)
-    if base.suffix == ".dist-info":
-        return (base / "RECORD").is_file()
-    return distribution.source.editable or (base / "installed-files.txt").is_file()
-
-
-def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Name]:
-    """Return which distributions this process has loaded a module of, told by their files."""
-    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    files = [file for file in modules if isinstance(file, str)]
-    loaded: dict[str, frozenset[str]] = {}
-    found = []
-    for distribution in distributions:
-        folder = _code_folder(distribution)
-        if folder not in loaded:
-            loaded[folder] = _relative_to(folder, files)
-        if distribution.source.editable:
-            is_loaded = bool(loaded[folder])
-        else:
-            is_loaded = bool(loaded[folder] & (recorded_names(distribution) or frozenset()))
-        found += [distribution.name] if is_loaded else []
-    return frozenset(found)
-
-
-def _code_folder(distribution: Distribution) -> str:
-    if distribution.source.editable:
-        return os.path.realpath(unquote(distribution.source.url.removeprefix("file://")))
-    return distribution.location
-
-
-def _relative_to(folder: str, files: list[str]) -> frozenset[str]:
-    """Return the files below a folder, by whichever of its names they were loaded."""
-    names = {folder, *(entry for entry in sys.path if os.path.realpath(entry) == folder)}
-    starts = [name.rstrip(os.sep) + os.sep for name in names]
-    return frozenset(
-        file[len(start) :].replace(os.sep, "/")
-        for file in files
-        for start in starts
-        if file.startswith(start)
-    )

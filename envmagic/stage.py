@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
-import json
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,17 +9,16 @@ from typing import TYPE_CHECKING
 from envmagic.model import (
     Distribution,
     EngineError,
-    SourceKind,
     canonical_name,
     read_version,
 )
-from envmagic.probe import parse_header, source_to_json
+from envmagic.probe import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from envmagic.model import Name, Source
+    from envmagic.model import Name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,36 +106,3 @@ def read_wheel(path: Path) -> StagedWheel:
             name=canonical_name(name), version=read_version(version), requires=requires
         ),
     )
-
-
-def record_origin(metadata: Path, source: Source) -> None:
-    """Write where an installed distribution came from, in place of the stage.
-
-    What is installed from a staged wheel by its path has a `direct_url.json` that points
-    at the stage. PEP 610 wants the origin that the user asked for: the repository, the
-    archive, the directory; for an index there is no such file.
-    """
-    target = metadata / "direct_url.json"
-    if source.kind is SourceKind.INDEX:
-        target.unlink(missing_ok=True)
-        data = None
-    else:
-        data = json.dumps(source_to_json(source)).encode()
-        _replace(target, data)
-    record = metadata / "RECORD"
-    name = f"{metadata.name}/direct_url.json"
-    with record.open(encoding="utf-8", newline="") as lines:
-        rows = [row for row in csv.reader(lines) if row and row[0] != name]
-    if data is not None:
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        rows.append([name, f"sha256={digest}", str(len(data))])
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(sorted(rows))
-    _replace(record, text.getvalue().encode())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a new file in the place of an old one, which may have other hard links."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    beside.replace(path)

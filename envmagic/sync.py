@@ -34,13 +34,15 @@ from envmagic.model import (
     canonical_name,
     join_names,
 )
+from envmagic.origin import record_origin
 from envmagic.plan import find_kernel_changes
 from envmagic.planner import KERNEL
 from envmagic.prepare import Preparation
 from envmagic.preview import Request, make_report, preview, refuse
-from envmagic.probe import installed_versions, missing_files
+from envmagic.probe import installed_versions
+from envmagic.record import missing_files
 from envmagic.redact import redact
-from envmagic.stage import Stage, record_origin
+from envmagic.stage import Stage
 from envmagic.transaction import clear_leftovers, deaf_to_interrupts, hold_prefix, keep_log
 
 if TYPE_CHECKING:

@@ -79,8 +79,9 @@ def _pins(report: Report) -> str:
 def kept_line(report: Report) -> str:
     """Return in one line what stays although the lock does not name it; empty: nothing."""
     counts = report.plan.counts()
-    kept = sum(c.kind is Kind.KEEP and c.pin is None for c in report.plan.changes)
-    unlocked = counts["unlocked"]
+    needed = [c for c in report.plan.changes if c.pin is not None and c.pin.requirer]
+    kept = counts["keep"] - sum(c.kind is Kind.KEEP for c in needed)
+    unlocked = len(needed)
     parts = [f"{counts['equal']} equal"] if counts["equal"] else []
     parts += [f"{kept} kept that the lock does not name"] if kept else []
     parts += [f"{unlocked} that its own projects require"] if unlocked else []

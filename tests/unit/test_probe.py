@@ -26,18 +26,22 @@ from envmagic.model import (
     SourceKind,
     canonical_name,
 )
-from envmagic.probe import (
-    can_be_uninstalled,
-    installed_versions,
-    loaded_distributions,
-    look_at_platform,
-    missing_files,
-    parse_header,
+from envmagic.origin import (
     read_source,
-    recorded_names,
     source_from_json,
     source_to_json,
+)
+from envmagic.probe import (
+    installed_versions,
+    look_at_platform,
+    parse_header,
     take_snapshot,
+)
+from envmagic.record import (
+    can_be_uninstalled,
+    loaded_distributions,
+    missing_files,
+    recorded_names,
 )
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from packaging.version import Version
 from support.wheels import make_wheel
 
 from envmagic.model import INDEX, EngineError, Name, Source, SourceKind
-from envmagic.probe import read_source
-from envmagic.stage import Stage, read_wheel, record_origin
+from envmagic.origin import read_source, record_origin
+from envmagic.stage import Stage, read_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
