@@ -18,7 +18,7 @@ from envmagic.record import loaded_distributions
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from envmagic.model import Accelerator, Command, Distribution, Name, Platform, Snapshot
@@ -101,7 +101,7 @@ class LocalNode:
         the process and all its children and raises `Cancelled`; without, nothing stops it.
         `hold` is a descriptor that it keeps open, too.
         """
-        with log.open("ab") as output:
+        with log.open("ab") as output, _interrupts_blocked():
             process = subprocess.Popen(
                 [sys.executable, *command.arguments],
                 stdin=subprocess.DEVNULL,
@@ -115,6 +115,20 @@ class LocalNode:
         if cancel is None:
             return _wait_to_the_end(process, tick)
         return _wait_or_cancel(process, tick, cancel)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start a process that no SIGINT reaches, not even before it is in its own session.
+
+    The mask is inherited; in the moment between fork and setsid, the child is still in
+    the kernel's process group, to which Jupyter sends the interrupt.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait_to_the_end(process: subprocess.Popen[bytes], tick: Callable[[], None]) -> int:

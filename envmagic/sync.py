@@ -90,9 +90,9 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
     """
     before = preview(request, node)
     clear_leftovers(before.platform.prefix)
+    refuse(before)
     if not before.plan.actions:
         return Outcome(state=State.HELD if before.plan.held else State.UNCHANGED, before=before)
-    refuse(before)
     _ask(face, before)
     with hold_prefix(before.platform.prefix) as stage:
         snapshot = node.snapshot()
@@ -165,9 +165,13 @@ def _prepare(
         plan = request.plan(snapshot, stage.known())
         lacking = [c for c in plan.actions if c.kind.installs and preparation.lacks(c)]
         if not lacking:
-            break
+            return make_report(request, node, snapshot, stage.known(), builds)
         preparation.fetch(lacking)
-    return make_report(request, node, snapshot, stage.known(), builds)
+    names = join_names(change.name for change in lacking)
+    raise EngineError(
+        f"what the lock requires goes on and on, by now to {names}; nothing was changed",
+        "add what it requires to the lock, pinned",
+    )
 
 
 @dataclass(frozen=True)

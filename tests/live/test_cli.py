@@ -152,7 +152,7 @@ def test_several_locks_are_told_without_a_magic(story: Story) -> None:
 def test_a_question_in_a_terminal(story: Story) -> None:
     """On a pseudo-terminal: refused, interrupted, then agreed to."""
     ask = (
-        "import os, pty, sys\n"
+        "import os, pty, sys, time\n"
         "answer = sys.argv[1].encode()\n"
         "seen = b''\n"
         "def read(fd):\n"
@@ -161,6 +161,8 @@ def test_a_question_in_a_terminal(story: Story) -> None:
         "    asked = b'[y/N]' in seen\n"
         "    seen += data\n"
         "    if b'[y/N]' in seen and not asked:\n"
+        # A person answers once the prompt waits; Python loses a signal before that.
+        "        time.sleep(0.5)\n"
         "        os.write(fd, answer)\n"
         "    return data\n"
         "sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))\n"

@@ -357,3 +357,14 @@ def link(source: str, target: str) -> None:
     Path(target).hardlink_to(source) if Path(source).stat().st_dev == Path(
         target
     ).parent.stat().st_dev else shutil.copy2(source, target)
+
+
+def test_a_constraint_that_contradicts_a_pin_is_refused_even_where_the_pin_is_met(
+    story: Story, wheelhouse: Wheelhouse
+) -> None:
+    story.environment.install(wheelhouse, "alpha==2.0")
+    (story.environment.home / "constraints.txt").write_text("alpha<2\n")
+    story.write("-c constraints.txt", "alpha==2.0")
+    done = story.sync(code=3)
+    assert "contradicts the constraint `alpha<2`" in done.stderr
+    assert "constraints.txt:1" in done.stderr
