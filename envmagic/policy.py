@@ -10,7 +10,15 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 
 from envmagic.engine import is_source, named_indexes
-from envmagic.model import Finding, FindingKind, Severity, When, canonical_name, join_names
+from envmagic.model import (
+    Finding,
+    FindingKind,
+    Severity,
+    SourceKind,
+    When,
+    canonical_name,
+    join_names,
+)
 from envmagic.planner import matches
 from envmagic.record import can_be_uninstalled
 from envmagic.requirement import parse_requirement
@@ -29,6 +37,13 @@ def find_refusals(snapshot: Snapshot, plan: Plan, lock: Lock, policy: Policy) ->
     yield from _about_the_interpreter(snapshot)
     yield from _about_the_installed(snapshot, plan)
     unlocked = [c.name for c in plan.changes if c.pin is not None and c.pin.requirer]
+    for change in plan.actions:
+        source = change.pin.source if change.pin else None
+        if source is not None and source.editable and source.kind is SourceKind.VCS:
+            yield _refusal(
+                f"`{change.name}` is an editable of a repository, which cannot be installed yet",
+                "clone it and write `-e FOLDER`, or leave out `-e`",
+            )
     if policy.exact and unlocked:
         yield _refusal(
             f"the lock is not a closure: {join_names(unlocked)} are required and not in it",

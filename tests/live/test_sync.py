@@ -368,3 +368,10 @@ def test_a_constraint_that_contradicts_a_pin_is_refused_even_where_the_pin_is_me
     done = story.sync(code=3)
     assert "contradicts the constraint `alpha<2`" in done.stderr
     assert "constraints.txt:1" in done.stderr
+
+
+def test_an_editable_of_a_repository_is_refused(story: Story) -> None:
+    story.write("alpha==1.0", f"-e git+https://example.org/x@{'0' * 40}#egg=x")
+    done = story.sync(code=3)
+    assert "`x` is an editable of a repository" in done.stderr
+    assert "alpha" not in story.environment.freeze()
