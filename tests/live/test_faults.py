@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.index import Index
 from support.process import run_process
-from support.story import QUIET, Story
+from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
 from support.wheels import make_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from support.environment import Environment
     from support.index import Fault
@@ -288,13 +287,6 @@ def start(story: Story) -> Process:
     return story.environment.start(
         "-m", "envmagic", "sync", story.lock, "--yes", *story.places, env=QUIET
     )
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def read(file: Path) -> bytes:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.story import QUIET, Story
+from support.story import QUIET, Story, wait_until
 from support.wheels import make_project, make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from support.environment import Environment
     from support.index import Index
     from support.wheelhouse import Wheelhouse
@@ -29,13 +26,6 @@ def story(bare_environment: Environment, wheelhouse: Wheelhouse) -> Story:
     story = Story(bare_environment, wheelhouse)
     story.write("alpha==2.0", "beta==1.0", "epsilon==1.0")
     return story
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def engines(prefix: Path) -> list[int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from support.environment import Environment
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
 
 # Reading a package writes its bytecode, which is no change that anybody means.
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:
+    """Wait for something that another process or thread does."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"not within {timeout} seconds"
+        time.sleep(0.02)
 
 
 class Story:
