@@ -15,7 +15,12 @@ __all__ = ["load_ipython_extension"]
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """Register `%envsync` and `%envfreeze` (called by `%load_ext envmagic`)."""
+    """Register `%envsync` and `%envfreeze` (called by `%load_ext envmagic`).
+
+    What a killed sync has left is put back, and what became of it is shown.
+    """
     from envmagic.magics import EnvMagics  # noqa: PLC0415 (the terminal does without IPython)
 
-    ipython.register_magics(EnvMagics)
+    magics = EnvMagics(ipython)
+    ipython.register_magics(magics)
+    magics.tell_news()

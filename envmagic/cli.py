@@ -1,7 +1,7 @@
-"""`python -m envmagic diff, sync, freeze, info`: the story in a terminal, in CI, in a Dockerfile.
+"""`python -m envmagic diff, sync, freeze, undo, info`: in a terminal, in CI, in a Dockerfile.
 
 Exit codes: 0 equal or done, 1 differs or not in parity, 2 the input is wrong, 3 refused,
-4 failed with nothing changed, 5 failed half-way, 130 cancelled.
+4 failed and all as it was, 5 failed and could not be put back, 130 cancelled.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envmagic.freeze import freeze, summarize
+from envmagic.history import mark_told, read_history, read_limits
 from envmagic.lockfile import write_lock
 from envmagic.model import VERSION, Cancelled, EnvmagicError, PolicyError, State
 from envmagic.node import LocalNode
@@ -25,14 +26,19 @@ from envmagic.options import (
     add_dry_run,
     add_freeze_options,
     add_sync_options,
+    add_undo_options,
     make_request,
 )
 from envmagic.preview import preview
-from envmagic.sync import Face, failed, preview_online, synchronize
+from envmagic.sync import Face, failed, preview_online, preview_undo, synchronize, undo
 from envmagic.terminal import print_report
+from envmagic.transaction import home_of, recover
 from envmagic.view import (
     accelerator_line,
     accelerator_to_json,
+    history_lines,
+    past_line,
+    past_to_json,
     platform_to_json,
     render_json,
     render_outcome,
@@ -48,15 +54,16 @@ _EPILOG = """\
 examples:
   envmagic diff first_env.txt          show what differs
   envmagic sync first_env.txt --yes    make it equal, without a question
+  envmagic undo                        put back what the last sync changed
 
 exit codes:
     0  equal, or done
     1  differs (`diff`, `--check`), or done but for a pin that was held
     2  the input is wrong: a bad lock, an unknown option
     3  refused: it would be unsafe here
-    4  failed, and nothing was changed
-    5  failed half-way: run the same sync again, or make the environment anew
-  130  cancelled, and nothing was changed
+    4  failed, and the environment is what it was
+    5  failed, and the environment could not be put back: make it anew
+  130  cancelled, and the environment is what it was
 """
 
 
@@ -73,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         options = _parser().parse_args(arguments)
+        _tell_news()
         return int(options.command(options))
     except Cancelled as cancelled:
         _tell(cancelled.message)
@@ -83,8 +91,15 @@ def _run(arguments: Sequence[str] | None) -> int:
             _tell(f"  {error.hint}")
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("cancelled; nothing was changed")
+        _tell("cancelled; the environment is what it was")
         return Cancelled.exit_code
+
+
+def _tell_news() -> None:
+    """Put back what a killed sync has left, and say how others ended meanwhile."""
+    for past in recover(home_of(LocalNode().platform())):
+        _tell(past_line(past))
+        mark_told(past.folder)
 
 
 def _show(show: Callable[[], None]) -> None:
@@ -133,7 +148,14 @@ def _parser() -> Parser:
     lock = commands.add_parser("freeze", help="write the installed set as a lock")
     add_freeze_options(lock)
     lock.set_defaults(command=_freeze)
-    info = commands.add_parser("info", help="show the interpreter, the driver and the GPUs")
+    back = commands.add_parser("undo", help="put back what the last sync changed, offline")
+    add_undo_options(back)
+    add_dry_run(back)
+    add_sync_options(back)
+    back.set_defaults(command=_undo)
+    info = commands.add_parser(
+        "info", help="show the interpreter, the driver and the GPUs, and what can be undone"
+    )
     info.add_argument("--json", action="store_true", help="as JSON")
     info.set_defaults(command=_info)
     return parser
@@ -151,30 +173,54 @@ def _compare(options: argparse.Namespace) -> Report:
     look = preview_online if options.online else preview
     report = look(request, node)
     report = replace(report, accelerator=node.accelerator(_GPU_WAIT))
+    _print(report, options)
+    return report
+
+
+def _print(report: Report, options: argparse.Namespace) -> None:
     if options.json:
         _say(render_json(report, every=options.all))
     else:
         _show(lambda: print_report(report))
-    return report
 
 
 def _sync(options: argparse.Namespace) -> int:
     if options.dry_run or options.check:
         report = _compare(options)
         return 1 if options.check and not report.plan.parity else 0
-    if not options.yes and (options.json or not sys.stdin.isatty()):
-        raise PolicyError("nobody can be asked here; nothing was changed", "add `--yes` to apply")
+    _must_be_answered(options)
     node = LocalNode()
     node.look_for_gpus()
     request = make_request(options, node.platform())
+    return _carry_out(node, options, lambda face: synchronize(request, node, face))
 
+
+def _undo(options: argparse.Namespace) -> int:
+    node = LocalNode()
+    node.look_for_gpus()
+    if options.dry_run:
+        report = replace(preview_undo(node, options.count), accelerator=node.accelerator(_GPU_WAIT))
+        _print(report, options)
+        return 0
+    _must_be_answered(options)
+    return _carry_out(node, options, lambda face: undo(node, face, options.count))
+
+
+def _must_be_answered(options: argparse.Namespace) -> None:
+    if not options.yes and (options.json or not sys.stdin.isatty()):
+        raise PolicyError("nobody can be asked here; nothing was changed", "add `--yes` to apply")
+
+
+def _carry_out(
+    node: LocalNode, options: argparse.Namespace, work: Callable[[Face], Outcome]
+) -> int:
     def agree(report: Report) -> bool:
         if not options.json:
             full = replace(report, accelerator=node.accelerator(_GPU_WAIT))
             _show(lambda: print_report(full))
         return bool(options.yes) or _asked("\nApply? [y/N] ")
 
-    outcome = synchronize(request, node, Face(agree=agree, tell=_Phases().tell))
+    outcome = work(Face(agree=agree, tell=_Phases().tell))
     if options.json:
         report = replace(outcome.after or outcome.before, accelerator=node.accelerator(_GPU_WAIT))
         _say(render_json(report, every=options.all, outcome=outcome))
@@ -220,6 +266,7 @@ def _info(options: argparse.Namespace) -> int:
     node.look_for_gpus()
     snapshot = node.snapshot()
     accelerator = node.accelerator(_GPU_WAIT)
+    history, limits = read_history(home_of(snapshot.platform)), read_limits()
     if options.json:
         data = {
             "schema": 1,
@@ -227,6 +274,8 @@ def _info(options: argparse.Namespace) -> int:
             "node": platform_to_json(snapshot.platform, kernel=False),
             "distributions": {d.name: str(d.version) for d in reversed(snapshot.distributions)},
             "accelerator": accelerator_to_json(accelerator),
+            "history": [past_to_json(past) for past in history],
+            "limits": {"count": limits.count, "size": limits.size},
         }
         _say(json.dumps(data, indent=1))
         return 0
@@ -237,6 +286,7 @@ def _info(options: argparse.Namespace) -> int:
         f"environment   {where.prefix} ({len(snapshot.by_name())} distributions)",
         f"platform      {where.tag}",
         f"accelerator   {accelerator_line(accelerator)}",
+        *history_lines(history, limits),
     ]
     _say("\n".join(lines))
     return 0

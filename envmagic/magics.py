@@ -12,6 +12,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from envmagic.cell import Bar, Spot
 from envmagic.lockfile import write_lock
 from envmagic.model import EnvmagicError, Outcome, ParityError, PolicyError, Report
+from envmagic.news import tell_news
 from envmagic.node import LocalNode
 from envmagic.options import (
     Parser,
@@ -19,19 +20,24 @@ from envmagic.options import (
     add_dry_run,
     add_freeze_options,
     add_sync_options,
+    add_undo,
     make_request,
 )
 from envmagic.preview import preview, refuse
 from envmagic.restart import FrontEnd, find_front_end, restart_html
 from envmagic.table import render_html, render_outcome_html
+from envmagic.transaction import home_of
 from envmagic.view import headline, render_json, render_outcome, render_text
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from envmagic.preview import Request
+    from envmagic.sync import Face
+    from envmagic.widget import Work
 
 _GPU_WAIT = 2.0
 
@@ -41,6 +47,7 @@ def _envsync_parser() -> Parser:
     add_diff_options(parser)
     add_dry_run(parser)
     add_sync_options(parser)
+    add_undo(parser)
     return parser
 
 
@@ -60,21 +67,48 @@ class EnvMagics(Magics):
         self._node.look_for_gpus()
         self._last_lock = ""
 
+    def tell_news(self) -> None:
+        """Show what became of a sync that nobody was watching, and one that is at work."""
+        tell_news(home_of(self._node.platform()), redraws=self._redraws())
+
     @line_magic
     def envsync(self, line: str) -> Report | Outcome | None:
         """Compare this kernel with a lock file, show what differs, and make it equal."""
         arguments = _parse(_envsync_parser(), line)
         if arguments is None:
             return None
+        self.tell_news()
+        if arguments.json and not (arguments.yes or arguments.dry_run or arguments.check):
+            raise PolicyError("with `--json` there is nobody to ask", "add `--yes`, or `--dry-run`")
+        if arguments.undo is not None:
+            return self._answer(self._undo(arguments))
         request = make_request(arguments, self._node.platform(), default=self._last_lock)
         self._last_lock = request.lock.path
         if arguments.dry_run or arguments.check:
             return self._answer(self._compare(request, arguments))
-        if arguments.json and not arguments.yes:
-            raise PolicyError("with `--json` there is nobody to ask", "add `--yes`, or `--dry-run`")
+
+        def work(face: Face) -> Outcome:
+            from envmagic.sync import synchronize  # noqa: PLC0415 (not for a quick look)
+
+            return synchronize(request, self._node, face)
+
         if arguments.yes:
-            return self._answer(self._apply(request, arguments))
-        return self._answer(self._offer(request))
+            return self._answer(self._apply(work, arguments))
+        return self._answer(self._offer(work, lambda: preview(request, self._node)))
+
+    def _undo(self, arguments: argparse.Namespace) -> Report | Outcome:
+        from envmagic.sync import preview_undo, undo  # noqa: PLC0415 (not for a quick look)
+
+        count = arguments.undo
+
+        def work(face: Face) -> Outcome:
+            return undo(self._node, face, count)
+
+        if arguments.dry_run or arguments.check:
+            return self._print(preview_undo(self._node, count), arguments)
+        if arguments.yes:
+            return self._apply(work, arguments)
+        return self._offer(work, lambda: preview_undo(self._node, count))
 
     @line_magic
     def envfreeze(self, line: str) -> None:
@@ -93,13 +127,17 @@ class EnvMagics(Magics):
         print(f"wrote `{arguments.file}`: {summarize(text)}")
 
     def _compare(self, request: Request, arguments: argparse.Namespace) -> Report:
-        report = self._with_gpus(self._preview(request, online=arguments.online))
+        report = self._print(self._preview(request, online=arguments.online), arguments)
+        if arguments.check and not report.plan.parity:
+            raise ParityError(headline(report), "`%envsync` without `--check` makes it equal")
+        return report
+
+    def _print(self, report: Report, arguments: argparse.Namespace) -> Report:
+        report = self._with_gpus(report)
         if arguments.json:
             print(render_json(report, every=arguments.all))
         else:
             self._show(report)
-        if arguments.check and not report.plan.parity:
-            raise ParityError(headline(report), "`%envsync` without `--check` makes it equal")
         return report
 
     def _preview(self, request: Request, *, online: bool) -> Report:
@@ -109,9 +147,9 @@ class EnvMagics(Magics):
 
         return preview_online(request, self._node)
 
-    def _apply(self, request: Request, arguments: argparse.Namespace) -> Outcome:
-        """Sync without asking; the cell waits for it."""
-        from envmagic.sync import Face, failed, synchronize  # noqa: PLC0415 (not for a quick look)
+    def _apply(self, work: Work, arguments: argparse.Namespace) -> Outcome:
+        """Carry it out without asking; the cell waits for it."""
+        from envmagic.sync import Face, failed  # noqa: PLC0415 (not for a quick look)
 
         bar = self._bar()
 
@@ -122,7 +160,7 @@ class EnvMagics(Magics):
 
         face = Face(agree=agree, tell=(lambda _: None) if arguments.json else bar.tell)
         try:
-            outcome = synchronize(request, self._node, face)
+            outcome = work(face)
         except EnvmagicError:
             bar.end("", "")
             raise
@@ -136,26 +174,26 @@ class EnvMagics(Magics):
             raise error
         return outcome
 
-    def _offer(self, request: Request) -> Report | Outcome:
+    def _offer(self, work: Work, look: Callable[[], Report]) -> Report | Outcome:
         """Show what would happen, and the way to let it happen that this front end has."""
         front_end = self._front_end()
         if front_end is FrontEnd.TERMINAL:
-            return self._ask(request)
-        report = self._with_gpus(preview(request, self._node))
+            return self._ask(work)
+        report = self._with_gpus(look())
         table = self._show(report)
-        if not report.plan.actions:
+        if not report.plan.work:
             return report
         if front_end is FrontEnd.HEADLESS:
             raise PolicyError(
                 "nobody can be asked here; nothing was changed", "add `--yes` to apply it"
             )
         refuse(report)
-        self._show_controls(request, report, table)
+        self._show_controls(report, work, table)
         return report
 
-    def _ask(self, request: Request) -> Outcome:
-        """Sync in a terminal, with a question first."""
-        from envmagic.sync import Face, failed, synchronize  # noqa: PLC0415 (not for a quick look)
+    def _ask(self, work: Work) -> Outcome:
+        """Carry it out in a terminal, with a question first."""
+        from envmagic.sync import Face, failed  # noqa: PLC0415 (not for a quick look)
 
         bar = self._bar()
 
@@ -163,20 +201,19 @@ class EnvMagics(Magics):
             print(render_text(self._with_gpus(report)))
             return input("\nApply? [y/N] ").strip().lower() in {"y", "yes"}
 
-        outcome = synchronize(request, self._node, Face(agree=agree, tell=bar.tell))
+        outcome = work(Face(agree=agree, tell=bar.tell))
         bar.end("", render_outcome(outcome))
         if (error := failed(outcome)) is not None:
             raise error
         return outcome
 
-    def _show_controls(self, request: Request, report: Report, table: Spot) -> None:
+    def _show_controls(self, report: Report, work: Work, table: Spot) -> None:
         from envmagic.widget import SyncControls  # noqa: PLC0415 (ipywidgets: 60 ms)
 
         spot = Spot()
         controls = SyncControls(
-            request,
-            self._node,
             report,
+            work,
             show_table=table.show,
             replace_controls=spot.show,
             restart_button=restart_html(self._front_end()),
@@ -192,7 +229,10 @@ class EnvMagics(Magics):
         return spot
 
     def _bar(self) -> Bar:
-        return Bar(redraws=self._front_end() is not FrontEnd.TERMINAL)
+        return Bar(redraws=self._redraws())
+
+    def _redraws(self) -> bool:
+        return self._front_end() is not FrontEnd.TERMINAL
 
     def _with_gpus(self, report: Report) -> Report:
         return replace(report, accelerator=self._node.accelerator(_GPU_WAIT))

@@ -147,6 +147,9 @@ class Platform:
     prefix: str
     virtual: bool
     """Whether it is a virtual environment."""
+    scheme: tuple[tuple[str, str], ...] = ()
+    """Where each part of a wheel goes, as pairs: `purelib`, `platlib`, `scripts`, `data`,
+    `headers` (binary distribution format, "The .data directory")."""
     site: tuple[str, ...] = ()
     """The folders that pip installs into, the first one first."""
     externally_managed: str = ""
@@ -155,6 +158,11 @@ class Platform:
     writable: bool = True
     tag: str = ""
     """The platform in a word or two, for a person: `linux-x86_64`."""
+
+    @property
+    def base(self) -> str:
+        """The folder that scripts and data go below: the prefix, or `/usr/local` of a Debian."""
+        return dict(self.scheme).get("data", self.prefix)
 
 
 class Severity(str, Enum):
@@ -186,6 +194,7 @@ class FindingKind(str, Enum):
     HELD = "held"
     BUILD = "build"
     ORIGIN = "origin"
+    COPY = "copy"
     REFUSED = "refused"
 
 
@@ -328,6 +337,11 @@ class Plan:
     changes: tuple[Change, ...]
     """One a name, in the order of names; what is equal included."""
     findings: tuple[Finding, ...] = ()
+    sweeps: tuple[str, ...] = ()
+
+    @property
+    def work(self) -> bool:
+        return bool(self.actions or self.sweeps)
 
     @property
     def actions(self) -> tuple[Change, ...]:
@@ -410,6 +424,8 @@ class Report:
     """Names of the changes that are loaded in this kernel, with the loaded version."""
     prepared: bool = False
     """Whether all metadata of what would be installed was known."""
+    undo: bool = False
+    """Whether this puts back what an earlier change did; `lock.path` says which."""
 
 
 class State(str, Enum):
@@ -418,6 +434,7 @@ class State(str, Enum):
     UNCHANGED = "unchanged"
     SUCCEEDED = "succeeded"
     HELD = "held"
+    ROLLED_BACK = "rolled_back"
     FAILED = "failed"
 
 
@@ -442,6 +459,19 @@ class Command:
     offline: bool = False
     """Whether pip's own configuration, and the credentials in it, are kept away."""
     environment: tuple[tuple[str, str], ...] = ()
+
+
+class Running(Protocol):
+    """A process that was started, and lives by itself."""
+
+    def poll(self) -> int | None:
+        """Return its exit code; None: it has not ended."""
+
+    def stop(self) -> None:
+        """Ask it to stop (SIGTERM)."""
+
+    def answer(self) -> str:
+        """Return what it wrote on its standard output, once it has ended."""
 
 
 class Node(Protocol):
@@ -476,6 +506,9 @@ class Node(Protocol):
         hold: int | None = None,
     ) -> int:
         """Run the interpreter to its end, and return the exit code."""
+
+    def start(self, command: Command, *, data: bytes, log: Path, hold: int) -> Running:
+        """Start the interpreter as a process that outlives this one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

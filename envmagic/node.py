@@ -116,6 +116,49 @@ class LocalNode:
             return _wait_to_the_end(process, tick)
         return _wait_or_cancel(process, tick, cancel)
 
+    def start(self, command: Command, *, data: bytes, log: Path, hold: int) -> Background:
+        """Start this interpreter as a process that outlives this one, and give it `data`.
+
+        It stands in a process session of its own, keeps the descriptor `hold` open, and
+        writes its standard error into the log.
+        """
+        with log.open("ab") as output, _interrupts_blocked():
+            process = subprocess.Popen(
+                [sys.executable, *command.arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                cwd=log.parent,
+                env=_environment(command),
+                start_new_session=True,
+                pass_fds=(hold,),
+            )
+        assert process.stdin is not None  # noqa: S101 (a pipe)
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(data)
+        return Background(process)
+
+
+class Background:
+    """A process that was started, and lives by itself."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def poll(self) -> int | None:
+        """Return its exit code; None: it has not ended."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Ask it to stop (SIGTERM)."""
+        self._process.terminate()
+
+    def answer(self) -> str:
+        """Return what it wrote on its standard output, once it has ended."""
+        assert self._process.stdout is not None  # noqa: S101 (a pipe)
+        with self._process.stdout as pipe:
+            return pipe.read().decode("utf-8", "replace")
+
 
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:

@@ -98,6 +98,37 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_undo_options(parser: argparse.ArgumentParser) -> None:
+    """Add what an undo in a terminal needs."""
+    parser.add_argument(
+        "count", nargs="?", type=_count, default=1, help="how many changes; left out: the last one"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the report as JSON, and nothing else"
+    )
+    parser.add_argument("--all", action="store_true", help=argparse.SUPPRESS)
+
+
+def add_undo(parser: argparse.ArgumentParser) -> None:
+    """Add the option that makes a sync an undo."""
+    parser.add_argument(
+        "--undo",
+        metavar="COUNT",
+        nargs="?",
+        type=_count,
+        const=1,
+        help="put back what the last sync changed (or the last COUNT of them), offline; "
+        "that can be undone, too",
+    )
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return count
+
+
 def add_freeze_options(parser: argparse.ArgumentParser) -> None:
     """Add what writing a lock needs."""
     parser.add_argument("file", nargs="?", help="where to write it; left out: print it")

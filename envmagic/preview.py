@@ -29,7 +29,7 @@ class Request:
     policy: Policy = field(default_factory=Policy)
     options: tuple[str, ...] = ()
 
-    def plan(self, snapshot: Snapshot, known: Mapping[Name, Distribution]) -> Plan:
+    def plan(self, snapshot: Snapshot, known: Mapping[Name, Distribution], damage=None) -> Plan:
         """Return what must change in a snapshot."""
         pins = self.lock.pins
         return make_plan(

@@ -75,12 +75,26 @@ def look_at_platform() -> Platform:
         executable=sys.executable,
         prefix=sys.prefix,
         virtual=virtual,
+        scheme=tuple(_scheme(paths, virtual=virtual).items()),
         site=folders,
         externally_managed=str(managed) if not virtual and managed.exists() else "",
         conda=os.path.isdir(os.path.join(sys.prefix, "conda-meta")),  # noqa: PTH112, PTH118
         writable=all(os.access(folder, os.W_OK) for folder in folders[:1]),
         tag=f"{platform.system().lower()}-{platform.machine().lower()}",
     )
+
+
+def _scheme(paths: Mapping[str, str], *, virtual: bool) -> dict[str, str]:
+    """Return where pip puts each part of a wheel (`get_scheme` in pip's `_sysconfig.py`).
+
+    The headers of a project go into a folder of its name below `headers`.
+    """
+    headers = paths["include"]
+    if virtual:
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        headers = str(Path(sys.prefix, "include", "site", version))
+    parts = ("purelib", "platlib", "scripts", "data")
+    return {**{part: paths[part] for part in parts}, "headers": headers}
 
 
 def _site_folders(paths: Mapping[str, str], *, virtual: bool) -> tuple[str, ...]:

@@ -32,11 +32,9 @@ class StagedWheel:
 class Stage:
     """A private folder with the wheels of one sync, its requirement files and its log."""
 
-    def __init__(self, folder: Path, *, lock: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
-        self.lock = lock
-        """The descriptor of the prefix's lock, for a process that must hold it, too."""
         self.wheels_folder = folder / "wheels"
         self.wheels_folder.mkdir(mode=0o700, exist_ok=True)
         self.log = folder / "log.txt"

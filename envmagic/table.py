@@ -16,7 +16,7 @@ from envmagic.view import (
     HEADINGS,
     cells,
     environment_line,
-    failure_hint,
+    failure_lines,
     headline,
     kept_changes,
     kept_line,
@@ -66,6 +66,7 @@ _STATES = {
     State.UNCHANGED: "✓",
     State.SUCCEEDED: "✓",
     State.HELD: "▲",
+    State.ROLLED_BACK: "↺",
     State.FAILED: "✗",
 }
 _SHOWN_FINDINGS = 8
@@ -97,8 +98,7 @@ def render_outcome_html(outcome: Outcome, button: str = "") -> str:
     after = outcome.after
     parts = [f'<p class="em-head">{_STATES[outcome.state]} {_text(outcome_line(outcome))}</p>']
     parts += [f"<pre>{escape(redact(problem))}</pre>" for problem in outcome.problems]
-    if outcome.state is State.FAILED:
-        parts.append(f"<p>{_text(failure_hint(outcome))}. Log: {_text(f'`{outcome.log}`')}</p>")
+    parts += [f"<p>{_text(line)}</p>" for line in failure_lines(outcome)]
     if after is not None and after.restart.needed:
         parts += [_restart(after), button]
     elif after is not None and after.kernel and outcome.state is State.SUCCEEDED:

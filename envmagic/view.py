@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from envmagic.model import SCHEMA, VERSION, FindingKind, Kind, Severity, State, When
@@ -11,6 +12,7 @@ from envmagic.redact import redact
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from envmagic.history import Limits, Past
     from envmagic.model import Accelerator, Change, Finding, Gpu, Outcome, Platform, Report
 
 SYMBOLS = {
@@ -65,9 +67,13 @@ def headline(report: Report) -> str:
     """Return in one sentence whether the environment is equal to the lock."""
     subject = "This kernel" if report.kernel else "This environment"
     name, counts = report.lock.path, report.plan.counts()
+    if report.undo and not report.plan.actions:
+        return f"`{name}` is undone"
     if report.plan.parity:
         return f"{subject} is equal to `{name}`: {_pins(report)}, nothing to change"
     parts = [f"{counts[kind.value]} {verb}" for kind, verb in _VERBS.items() if counts[kind.value]]
+    if report.undo:
+        return f"Undo of `{name}`: {', '.join(parts)}"
     return f"{subject} differs from `{name}`: {', '.join(parts)}"
 
 
@@ -163,14 +169,18 @@ def outcome_line(outcome: Outcome) -> str:
     match outcome.state:
         case State.UNCHANGED:
             return headline(before)
+        case State.SUCCEEDED if before.undo:
+            return f"done: {_done(before)}; `{lock}` is undone"
         case State.SUCCEEDED:
             return f"done: {_done(before)}; the environment is now equal to `{lock}`"
         case State.HELD:
             held = len(before.plan.held)
             done = f"done: {_done(before)}; " if outcome.after else ""
             return f"{done}not in parity with `{lock}`: {held} held"
+        case State.ROLLED_BACK:
+            return "the change failed, and everything was put back: the environment is as it was"
         case State.FAILED:
-            return f"the sync failed after it began, and the environment is not what `{lock}` says"
+            return "the change failed, and the environment could not be put back"
 
 
 def _done(report: Report) -> str:
@@ -188,8 +198,7 @@ def _done(report: Report) -> str:
 def render_outcome(outcome: Outcome) -> str:
     """Return an outcome as plain text."""
     lines = [outcome_line(outcome), *outcome.problems]
-    if outcome.state is State.FAILED:
-        lines += [f"the whole output is in `{outcome.log}`", failure_hint(outcome)]
+    lines += failure_lines(outcome)
     lines += [f"but {finding.text}" for finding in new_conflicts(outcome)]
     after = outcome.after
     if after is not None:
@@ -213,12 +222,67 @@ def new_conflicts(outcome: Outcome) -> list[Finding]:
     ]
 
 
-def failure_hint(outcome: Outcome) -> str:
-    """Return what to do after a sync that failed half-way."""
-    return (
-        "run the same sync again: it starts from what is there; or make the environment anew "
-        f"from `{outcome.before.lock.path}`"
-    )
+def past_line(past: Past) -> str:
+    """Return in one sentence how a change ended that nobody was watching."""
+    what = f"`{past.title}` ({_when(past)})"
+    match past.state:
+        case "succeeded":
+            return f"{what} has ended: {count_steps(past)}; `--undo` puts it back"
+        case "cancelled":
+            return f"{what} was cancelled, and everything was put back"
+        case _:
+            why = past.problems[0] if past.problems else "it was not told why"
+            return f"{what} did not end, and everything was put back: {why}"
+
+
+def history_lines(history: Sequence[Past], limits: Limits) -> list[str]:
+    """Return what can be undone, and what that costs on the disk, a line each."""
+    kept = [past for past in history if past.can_be_undone]
+    size = sum(past.kept_bytes for past in kept)
+    changes = "1 change" if len(kept) == 1 else f"{len(kept)} changes"
+    at_most = f"at most {limits.count} and {_bytes_words(limits.size)}"
+    lines = [f"undo          {changes}, {_bytes_words(size)} ({at_most})"]
+    for past in history:
+        state = "" if past.can_be_undone else f", {past.state or 'at work'}"
+        cost = f", {_bytes_words(past.kept_bytes)}" if past.can_be_undone else ""
+        lines.append(f"  {_when(past)}  {past.title}: {count_steps(past)}{state}{cost}")
+    return lines
+
+
+def past_to_json(past: Past) -> dict[str, Any]:
+    """Return a past change in the wire form; `kept_bytes` is its cost on the disk."""
+    return {
+        "title": redact(past.title),
+        "began": past.began,
+        "state": past.state or "at work",
+        "can_be_undone": past.can_be_undone,
+        "kept_bytes": past.kept_bytes,
+        "steps": [{"name": s.name, "before": s.before, "after": s.after} for s in past.steps],
+        "problems": [redact(problem) for problem in past.problems],
+    }
+
+
+def _bytes_words(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"
+
+
+def _when(past: Past) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(past.began))
+
+
+def count_steps(past: Past) -> str:
+    """Return how many projects a change has changed."""
+    count = len(past.steps)
+    return f"{count} project changed" if count == 1 else f"{count} projects changed"
+
+
+def failure_lines(outcome: Outcome) -> list[str]:
+    """Return what to do after a change that failed, a sentence each."""
+    log = [f"the whole output is in `{outcome.log}`"] if outcome.log else []
+    if outcome.state is State.FAILED:
+        lock = outcome.before.lock.path
+        return [*log, f"make the environment anew, or run the same sync again: from `{lock}`"]
+    return log
 
 
 def render_json(report: Report, *, every: bool = False, outcome: Outcome | None = None) -> str:

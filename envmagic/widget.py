@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 from envmagic.model import Cancelled, EnvmagicError, Kind, Progress
-from envmagic.sync import Face, has_grown, synchronize
+from envmagic.sync import Face, has_grown
 from envmagic.table import render_html, render_outcome_html, render_words_html
 from envmagic.view import render_outcome, render_text, shown_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envmagic.model import Node, Outcome, Report
-    from envmagic.preview import Request
+    from envmagic.model import Outcome, Report
 
     Show = Callable[[str, str], None]
     """Takes HTML and plain text, and shows them in place of what was shown before."""
+    Work = Callable[[Face], Outcome]
+    """A sync or an undo, that needs nothing any more but a face."""
 
 
 class SyncControls:
@@ -34,15 +35,14 @@ class SyncControls:
 
     def __init__(
         self,
-        request: Request,
-        node: Node,
         report: Report,
+        work: Work,
         *,
         show_table: Show,
         replace_controls: Show,
         restart_button: str,
     ) -> None:
-        self._request, self._node, self._report = request, node, report
+        self._report, self._carry_out = report, work
         self._show_table, self._replace_controls = show_table, replace_controls
         self._restart_button = restart_button
         self._cancel = threading.Event()
@@ -93,6 +93,7 @@ class SyncControls:
         self._thread.start()
 
     def _end(self) -> None:
+        self._stop.disabled = True
         self._cancel.set()
         self._answered.set()
         if self._thread is None:
@@ -102,7 +103,7 @@ class SyncControls:
         face = Face(agree=self._agree, tell=self._tell, cancel=self._cancel)
         words = "stopped by an error of envmagic itself: see the kernel's log"
         try:
-            self._conclude(synchronize(self._request, self._node, face))
+            self._conclude(self._carry_out(face))
             words = ""
         except Cancelled as stopped:
             words = stopped.message
@@ -131,8 +132,7 @@ class SyncControls:
         counted = f" {progress.done} of {progress.total}" if progress.total else ""
         self._status.value = f"{progress.phase}{counted} <small>{progress.detail}</small>"
         if progress.phase == "Changing":
-            self._stop.disabled = True
-            self._stop.tooltip = "the change has begun and goes on to its end"
+            self._stop.tooltip = "put back what was changed"
 
     def _conclude(self, outcome: Outcome) -> None:
         html = render_outcome_html(outcome, self._restart_button)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _LIBRARY = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 _EDITABLE = re.compile(r"# Editable install with no version control \((.+)==(.+)\)")
 
+DIARY = ".envmagic"
+"""Where envmagic keeps what it needs for an undo."""
+
 Manifest = dict[str, tuple[int, int, str]]
 """Path below the prefix to size, mtime_ns, sha256.
 
@@ -100,10 +103,14 @@ class Environment:
         return found
 
     def manifest(self) -> Manifest:
-        """Describe every file below the prefix: equal manifests, equal environments."""
+        """Describe every file below the prefix: equal manifests, equal environments.
+
+        What envmagic keeps for itself in `.envmagic` is not part of it.
+        """
         found: Manifest = {}
         _describe(self.prefix, "", found)
-        return found
+        ours = f"{DIARY}/"
+        return {path: entry for path, entry in found.items() if not path.startswith(ours)}
 
     def damage(self, path: str | Path) -> None:
         """Delete a file behind pip's back; a relative path is one in `site_packages`."""

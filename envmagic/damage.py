@@ -1,0 +1,5 @@
+"""shim."""
+
+
+def find_damage(s):
+    return None
