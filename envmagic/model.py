@@ -196,11 +196,12 @@ class FindingKind(str, Enum):
     ORIGIN = "origin"
     COPY = "copy"
     REFUSED = "refused"
+    NEIGHBOUR = "neighbour"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """Something that a reader should know about one distribution."""
+    """Something that a reader should know, mostly about one distribution."""
 
     kind: FindingKind
     name: str
@@ -395,6 +396,24 @@ class Accelerator:
     problem: str | None = None
 
 
+class NeighbourKind(str, Enum):
+    """What another process of the environment is."""
+
+    KERNEL = "kernel"
+    SERVER = "server"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Neighbour:
+    """Another process that holds modules of the environment."""
+
+    pid: int
+    kind: NeighbourKind
+    name: str = ""
+    """The notebook of a kernel, the script or module of any other; empty: not known."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Restart:
     """Whether the kernel still runs code that is no longer on the disk."""
@@ -492,6 +511,9 @@ class Node(Protocol):
 
     def stale(self, installed: Mapping[Name, Distribution]) -> tuple[str, ...]:
         """Return a reason for a restart for each version in memory that is gone from the disk."""
+
+    def neighbours(self) -> Sequence[Neighbour] | None:
+        """Return the other processes that hold its modules; None: that cannot be known."""
 
     def accelerator(self, timeout: float | None = 0.0) -> Accelerator | None:
         """Return what the driver says; None: it has not answered within `timeout` seconds."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from envmagic.gpu import AcceleratorProbe
 from envmagic.model import Cancelled
+from envmagic.neighbours import find_neighbours
 from envmagic.probe import look_at_platform, take_snapshot
 from envmagic.record import loaded_distributions
 
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from envmagic.model import Accelerator, Command, Distribution, Name, Platform, Snapshot
+    from envmagic.model import (
+        Accelerator,
+        Command,
+        Distribution,
+        Name,
+        Neighbour,
+        Platform,
+        Snapshot,
+    )
 
 _TICK = 0.1
 _GRACE = 3.0
@@ -75,6 +84,10 @@ class LocalNode:
             elif str(found.version) != version:
                 reasons.append(f"`{name}` {version} is loaded, {found.version} is on disk")
         return tuple(reasons)
+
+    def neighbours(self) -> tuple[Neighbour, ...] | None:
+        """Return the other processes that hold its modules; None: that cannot be known."""
+        return find_neighbours(self.platform())
 
     def look_for_gpus(self) -> None:
         """Begin to ask the driver, beside everything else."""

@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from envmagic.check import inspect_snapshot
 from envmagic.model import FindingKind, Policy, PolicyError, Report, Restart
+from envmagic.neighbours import describe_neighbours
 from envmagic.plan import make_plan
 from envmagic.policy import find_idle_globs, find_refusals, find_trust_questions
 
@@ -65,12 +66,14 @@ def make_report(
     plan = request.plan(snapshot, known)
     changing = [c.installed for c in plan.actions if c.installed is not None]
     installed = {name: found[0] for name, found in snapshot.by_name().items()}
+    neighbours = node.neighbours() if plan.actions else ()
     return Report(
         platform=snapshot.platform,
         lock=request.lock,
         plan=plan,
         findings=(
             *find_refusals(snapshot, plan, request.lock, request.policy),
+            *describe_neighbours(neighbours, kernel=node.kernel),
             *plan.findings,
             *find_trust_questions(plan, request.lock),
             *find_idle_globs(snapshot, request.policy),

@@ -14,7 +14,7 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jupyter_client.blocking.client import BlockingKernelClient
@@ -201,9 +201,13 @@ class LiveKernel:
 
 @contextlib.contextmanager
 def live_kernel(
-    environment: Environment, *, cwd: Path | None = None, timeout: float = 60
+    environment: Environment,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 60,
 ) -> Iterator[LiveKernel]:
-    """Run a kernel of an environment; `timeout` is for each wait."""
+    """Run a kernel of an environment; `env` is added to `environ`, `timeout` is for each wait."""
     specs = environment.home / "kernels"
     spec = specs / "environment" / "kernel.json"
     spec.parent.mkdir(parents=True, exist_ok=True)
@@ -219,7 +223,10 @@ def live_kernel(
     )
     with log.open("wb") as output, contextlib.ExitStack() as stack:
         manager.start_kernel(
-            cwd=str(cwd or environment.home), env=environment.environ, stdout=output, stderr=output
+            cwd=str(cwd or environment.home),
+            env=environment.environ | dict(env or {}),
+            stdout=output,
+            stderr=output,
         )
         stack.callback(_stop, manager)
         client = manager.client()
