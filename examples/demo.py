@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess  # noqa: TID251 (a demo is a program of its own)
 import sys
 import textwrap
@@ -235,6 +237,65 @@ def start_kernel(code: str) -> str:
     return "".join(printed)
 
 
+def kill_a_sync() -> None:
+    """Kill everything in the middle of a change, and see a kernel start all the same."""
+    chapter = Chapter("kill -9 of the sync and of pip, in the middle of a change")
+    lock = OUTPUT / "other_env.txt"
+    lock.write_text(re.sub(r"(?m)^numpy==.*$", NEWER[0], LOCK.read_text("utf-8")), "utf-8")
+    found, files = installed(), checksums()
+    module = next(ENVIRONMENT.glob("lib/*/site-packages/numpy/__init__.py"))
+    command = [PYTHON, "-m", "envmagic", "sync", lock, "--yes"]
+    with KERNEL_LOG.open("ab") as log:
+        sync = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        while sync.poll() is None and module.exists():
+            time.sleep(0.001)
+        killed = 0
+        for process in Path("/proc").glob("[0-9]*"):
+            if str(PYTHON) in _read(process / "cmdline"):
+                os.kill(int(process.name), signal.SIGKILL)
+                killed += 1
+    if sync.wait() != -signal.SIGKILL:
+        raise ProofError("the sync ended before it could be killed")
+    there = checksums()
+    lost, new = len(files - there), len(there - files)
+    chapter.say(f"{killed} processes killed: {lost} files are gone or changed, {new} are new")
+    numpy, _ = start_kernel(_STARTS).split()
+    if checksums() != files or installed() != found:
+        raise ProofError("the environment is not what it was")
+    chapter.say(f"✓ new kernel   starts at once, and imports numpy {numpy}")
+    chapter.say(f"✓ checksums    all {len(files)} files are what they were\n({chapter.took()})")
+
+
+def checksums() -> set[tuple[str, str]]:
+    """Return each file of the environment with the checksum of its content.
+
+    Not what envmagic keeps for itself, nor bytecode: Python makes that when it likes.
+    """
+    return {
+        (str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in ENVIRONMENT.rglob("*")
+        if path.is_file() and not {".envmagic", "__pycache__"} & set(path.parts)
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def undo(before: dict[str, str]) -> None:
+    """Take back what the notebook did, without an index."""
+    chapter = Chapter("The way back: python -m envmagic undo")
+    said = run(PYTHON, "-m", "envmagic", "undo", "--yes").strip().splitlines()
+    done = next(line for line in said if line.startswith("done:"))
+    chapter.say(f"{said[0]}\n{done}".replace(f"{HERE}{os.sep}", ""))
+    if installed() != before:
+        raise ProofError("pip freeze is not what it was before the notebook")
+    chapter.say(f"✓ pip freeze   as it was before the notebook\n({chapter.took()})")
+
+
 def show_big_lock() -> None:
     """Print what the dry run of a large lock says, with torch, vllm and the like."""
     chapter = Chapter("A dry run of a GPU environment: python -m envmagic diff first_env.txt")
@@ -296,6 +357,9 @@ def main() -> int:
         before = make_environment()
         notebook = run_notebook()
         prove(before)
+        if Path("/proc/self").exists():
+            kill_a_sync()
+        undo(before)
         show_big_lock()
         draw(notebook)
     except ProofError as error:

@@ -70,7 +70,7 @@ def main() -> None:
             kernel.run("%envsync after.txt --yes")
             kernel.run("%envsync after.txt --check")
             kernel.run(f"import {GUEST.partition('==')[0]}")
-            kernel.run("%envsync before.txt --yes")
+            kernel.run("%envsync --undo --yes")
             kernel.run("%envsync before.txt --check")
         finally:
             kernel.stop()

@@ -19,6 +19,7 @@ from envmagic.options import (
     add_dry_run,
     add_freeze_options,
     add_sync_options,
+    add_undo,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ EXAMPLES = ROOT / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 PAPERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 README = (ROOT / "README.md").read_text("utf-8")
-SYNC = (add_diff_options, add_dry_run, add_sync_options)
+SYNC = (add_diff_options, add_dry_run, add_sync_options, add_undo)
 FIRST = """GitPython PyYAML accelerate aiohttp datasets flash_attn huggingface-hub matplotlib
 numpy pandas torch torchvision triton vllm xformers"""
 

@@ -249,4 +249,4 @@ def test_an_outcome_asks_for_a_restart_only_where_one_is_needed() -> None:
 def test_every_outcome_has_its_mark(state: State) -> None:
     outcome = Outcome(state=state, before=report(change("a")), log="/l", problems=())
     page = Page(render_outcome_html(outcome))
-    assert page.words.lstrip()[0] in "✓▲✗"
+    assert page.words.lstrip()[0] in "✓▲✗↺"

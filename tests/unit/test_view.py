@@ -449,13 +449,25 @@ OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
         (
             replace(OUTCOME, state=State.FAILED, problems=("`six` should be gone",), log="/l.txt"),
             [
-                "the sync failed after it began, and the environment is not what `lock.txt` says",
+                "the change failed, and the environment could not be put back",
                 "`six` should be gone",
                 "the whole output is in `/l.txt`",
-                (
-                    "run the same sync again: it starts from what is there; or make the "
-                    "environment anew from `lock.txt`"
-                ),
+                "make the environment anew, or run the same sync again: from `lock.txt`",
+            ],
+        ),
+        (
+            replace(OUTCOME, state=State.ROLLED_BACK, problems=("pip failed",), log="/l.txt"),
+            [
+                "the change failed, and everything was put back: the environment is as it was",
+                "pip failed",
+                "the whole output is in `/l.txt`",
+            ],
+        ),
+        (
+            replace(OUTCOME, before=replace(FULL, undo=True)),
+            [
+                "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; `lock.txt` is undone",
+                "no restart needed: nothing that changed is loaded",
             ],
         ),
     ],
