@@ -36,7 +36,7 @@ def fetch_text(changes: Iterable[Change], options: Sequence[str]) -> str:
     """Return the requirements file that gets what some changes need.
 
     Options stand in the file, not on the command line, where every user of the machine
-    could read their credentials.
+    could read them; what is secret in it goes by the environment (`hide_secrets`).
     """
     lines = [option for option in options if not _FIXED.match(option)]
     return "\n".join([*lines, *(_fetch_line(c.pin) for c in changes if c.pin), ""])
@@ -50,11 +50,17 @@ def _fetch_line(pin: Pin) -> str:
 
 
 def fetch_command(
-    requirements: Path, wheels: Path, *, build: bool, progress: str = "off"
+    requirements: Path,
+    wheels: Path,
+    secrets: Mapping[str, str],
+    *,
+    build: bool,
+    progress: str = "off",
 ) -> Command:
     """Return the command that fetches wheels, or with `build` makes them from source.
 
-    `progress` is pip's: `raw`, which pip 24.1 brought, prints a line for each piece.
+    `secrets` are the variables that the file refers to. `progress` is pip's: `raw`, which
+    pip 24.1 brought, prints a line for each piece.
     """
     only = [] if build else ["--only-binary=:all:"]
     return Command(
@@ -67,7 +73,8 @@ def fetch_command(
             *only,
             f"--wheel-dir={wheels}",
             f"--requirement={requirements}",
-        )
+        ),
+        environment=tuple(secrets.items()),
     )
 
 

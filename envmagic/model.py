@@ -477,7 +477,8 @@ class Command:
     arguments: tuple[str, ...]
     offline: bool = False
     """Whether pip's own configuration, and the credentials in it, are kept away."""
-    environment: tuple[tuple[str, str], ...] = ()
+    environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Variables for this command alone: may carry credentials."""
 
 
 class Running(Protocol):

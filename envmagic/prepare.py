@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from envmagic.engine import (
 )
 from envmagic.model import EngineError, Progress, canonical_name
 from envmagic.policy import build_finding
+from envmagic.redact import hide_secrets
 from envmagic.requirement import parse_requirement
 
 if TYPE_CHECKING:
@@ -139,10 +141,11 @@ class Preparation:
                 )
 
     def _pip(self, changes: Sequence[Change], *, build: bool) -> tuple[int, str]:
-        requirements = self.stage.write("requirements.txt", fetch_text(changes, self.options))
+        text, secrets = hide_secrets(fetch_text(changes, self.options), os.environ)
+        requirements = self.stage.write("requirements.txt", text)
         progress = "raw" if self.pip >= Version("24.1") else "off"
         wheels = self.stage.wheels_folder
-        command = fetch_command(requirements, wheels, build=build, progress=progress)
+        command = fetch_command(requirements, wheels, secrets, build=build, progress=progress)
         total = len(changes)
         return self._run(command, None if build else lambda said: fetch_progress(said, total))
 

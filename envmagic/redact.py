@@ -1,8 +1,13 @@
-"""No secret of a URL reaches an eye."""
+"""No secret of a URL reaches an eye, or a disk."""
 
 from __future__ import annotations
 
 import re
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
 
 # The first alternative is a password with an unescaped `/`, `?` or `#`: it is told by a
 # "port" that is none. The second is the part before the last `@` of a sound authority.
@@ -20,6 +25,8 @@ _USERINFO = re.compile(
     re.VERBOSE,
 )
 _QUERY = re.compile(r"(:/[^\s?#]*\?)([^\s#]+)")
+_REFERENCE = re.compile(r"(\$\{[A-Z0-9_]+\})")
+"""What pip replaces in a requirements file by a variable of its environment."""
 _CLOSING = ")]}>\"'`.,;:"
 """What ends a quotation or a sentence behind a URL, and is not part of its last value."""
 
@@ -30,7 +37,29 @@ def redact(text: str) -> str:
     These are what stands before the `@` of the host, and each value of the query. `git@`
     alone is an account name that everybody has, and stays; so does a fragment.
     """
-    return _QUERY.sub(_mask_query, _USERINFO.sub("****@", text))
+    return _replace(text, lambda _: "****")
+
+
+def hide_secrets(text: str, taken: Container[str]) -> tuple[str, dict[str, str]]:
+    """Return a requirements file without the secrets of its URLs, and these as variables.
+
+    pip puts `${NAME}` back from its environment. What is such a reference already stays
+    one. No name is used that is `taken`, or that the text itself speaks of.
+    """
+    names: dict[str, str] = {}
+    numbered = (f"ENVMAGIC_SECRET_{number}" for number in count(1))
+    free = (name for name in numbered if name not in taken and name not in text)
+
+    def hide(secret: str) -> str:
+        pieces = _REFERENCE.split(secret)
+        for place, piece in enumerate(pieces):
+            if place % 2 == 0 and piece:
+                name = names.get(piece) or names.setdefault(piece, next(free))
+                pieces[place] = f"${{{name}}}"
+        return "".join(pieces)
+
+    hidden = _replace(text, hide)
+    return hidden, {name: secret for secret, name in names.items()}
 
 
 def strip_userinfo(url: str) -> str:
@@ -41,15 +70,23 @@ def strip_userinfo(url: str) -> str:
     return _USERINFO.sub("", url)
 
 
-def _mask_query(match: re.Match[str]) -> str:
-    start, query = match.groups()
-    bare = query.rstrip(_CLOSING)
-    return start + "&".join(map(_mask_value, bare.split("&"))) + query[len(bare) :]
+def _replace(text: str, replace: Callable[[str], str]) -> str:
+    """Return a text with each secret of each URL replaced by what is made of it."""
 
+    def userinfo(match: re.Match[str]) -> str:
+        return replace(match[0].removesuffix("@")) + "@"
 
-def _mask_value(part: str) -> str:
-    """Mask the value of `key=value`; what has no key may be a secret as a whole."""
-    key, equals, value = part.partition("=")
-    if not equals:
-        return "****" if part else ""
-    return f"{key}=****" if value else part
+    def query(match: re.Match[str]) -> str:
+        start, values = match.groups()
+        bare = values.rstrip(_CLOSING)
+        shown = "&".join(value(part) for part in bare.split("&"))
+        return start + shown + values[len(bare) :]
+
+    def value(part: str) -> str:
+        # What has no key may be a secret as a whole.
+        key, equals, secret = part.partition("=")
+        if not equals:
+            return replace(part) if part else ""
+        return f"{key}={replace(secret)}" if secret else part
+
+    return _QUERY.sub(query, _USERINFO.sub(userinfo, text))

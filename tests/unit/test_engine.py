@@ -234,8 +234,8 @@ def all_commands() -> list[Command]:
     plan = make_plan(WANTED.pins, snapshot(dist("d"), dist("d"), dist("gone")))
     stage = Path("/stage")
     return [
-        fetch_command(stage / "requirements.txt", stage / "wheels", build=False),
-        fetch_command(stage / "requirements.txt", stage / "wheels", build=True, progress="raw"),
+        fetch_command(stage / "requirements.txt", stage / "wheels", {}, build=False),
+        fetch_command(stage / "requirements.txt", stage / "wheels", {}, build=True, progress="raw"),
         *(versions_command(c.name, WANTED.options) for c in plan.actions),
         *(editable_command(pin, stage, WANTED.options) for pin in WANTED.pins),
         rehearsal_command(stage / "lock.txt", stage),
@@ -268,7 +268,7 @@ def test_versions_are_asked_where_the_lock_says() -> None:
 
 def test_only_a_build_may_build() -> None:
     lines = Path("/s/requirements.txt"), Path("/s/wheels")
-    fetch, build = (fetch_command(*lines, build=build) for build in (False, True))
+    fetch, build = (fetch_command(*lines, {}, build=build) for build in (False, True))
     assert "--only-binary=:all:" in fetch.arguments
     assert "--only-binary=:all:" not in build.arguments
     for command in (fetch, build):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pip._internal.req.req_file import preprocess
 
-from envmagic.model import EnvmagicError
-from envmagic.redact import redact, strip_userinfo
+from envmagic.model import Command, EnvmagicError
+from envmagic.redact import hide_secrets, redact, strip_userinfo
 
 
 @pytest.mark.parametrize(
@@ -116,3 +119,75 @@ def test_no_part_of_a_query_is_left(query: str) -> None:
 def test_nothing_else_is_touched(text: str) -> None:
     if ":/" not in text:
         assert redact(text) == text
+
+
+FILE = """\
+--index-url https://user:hunter2@e.org/simple?token=s3cret
+--find-links "https://user:hunter2@two.org/wheels"
+-ihttps://user:hunter2@e.org/simple
+a @ https://user:hunter2@e.org/a.whl?token=s3cret&raw=#sha256=00 --hash=sha256:00
+b @ git+https://ghp_1@e.org/b@0123 --hash=sha256:00
+git+file:///c@0123#egg=c
+d @ git+ssh://git@e.org/d@0123
+e==1.0
+"""
+HIDDEN = """\
+--index-url https://${ENVMAGIC_SECRET_1}@e.org/simple?token=${ENVMAGIC_SECRET_3}
+--find-links "https://${ENVMAGIC_SECRET_1}@two.org/wheels"
+-ihttps://${ENVMAGIC_SECRET_1}@e.org/simple
+a @ https://${ENVMAGIC_SECRET_1}@e.org/a.whl?token=${ENVMAGIC_SECRET_3}&raw=#sha256=00 --hash=sha256:00
+b @ git+https://${ENVMAGIC_SECRET_2}@e.org/b@0123 --hash=sha256:00
+git+file:///c@0123#egg=c
+d @ git+ssh://git@e.org/d@0123
+e==1.0
+"""  # noqa: E501 (a line is a line)
+
+
+def as_pip_reads(text: str, variables: dict[str, str]) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        return "".join(f"{line}\n" for _, line in preprocess(text))
+
+
+def test_a_file_for_pip_holds_no_secret_and_pip_reads_it_whole() -> None:
+    hidden, secrets = hide_secrets(FILE, ())
+    assert hidden == HIDDEN
+    assert secrets == {
+        "ENVMAGIC_SECRET_1": "user:hunter2",
+        "ENVMAGIC_SECRET_2": "ghp_1",
+        "ENVMAGIC_SECRET_3": "s3cret",
+    }
+    assert as_pip_reads(hidden, secrets) == FILE
+
+
+def test_a_reference_of_the_user_stays_one() -> None:
+    text = "-i https://${ME}:${TOKEN}@e.org?a=b${TOKEN}c\n"
+    hidden, secrets = hide_secrets(text, ())
+    assert hidden.count("${TOKEN}") == 2
+    assert set(secrets.values()) == {":", "b", "c"}
+    known = {"ME": "me", "TOKEN": "hunter2"}
+    assert as_pip_reads(hidden, secrets | known) == "-i https://me:hunter2@e.org?a=bhunter2c\n"
+    assert as_pip_reads(hidden, secrets) == text
+
+
+def test_no_variable_of_the_user_is_taken() -> None:
+    taken = {"ENVMAGIC_SECRET_1": "mine", "ENVMAGIC_SECRET_3": ""}
+    text = "-i https://u:hunter2@e.org/${ENVMAGIC_SECRET_2}\nhttps://other@e.org"
+    _, secrets = hide_secrets(text, taken)
+    assert secrets == {"ENVMAGIC_SECRET_4": "u:hunter2", "ENVMAGIC_SECRET_5": "other"}
+
+
+@given(st.lists(st.text(alphabet="ab1:/@?=&#$(){}_ENV\u00e9%.'\"", min_size=1), min_size=1))
+def test_whatever_is_hidden_pip_puts_back(urls: list[str]) -> None:
+    text = "".join(f"name @ https://{url}\n" for url in urls)
+    hidden, secrets = hide_secrets(text, ())
+    assert as_pip_reads(hidden, secrets) == as_pip_reads(text, {})
+    if "${" not in text:
+        left = re.sub(r"\$\{ENVMAGIC_SECRET_\d+\}", "", hidden)
+        assert left == redact(text).replace("****", "")
+
+
+def test_no_command_shows_its_variables() -> None:
+    command = Command(arguments=("-m", "pip"), environment=(("ENVMAGIC_SECRET_1", "hunter2"),))
+    assert "hunter2" not in f"{command} {command!r}"
