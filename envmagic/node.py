@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from envmagic.gpu import AcceleratorProbe
+from envmagic.log import open_log
 from envmagic.model import Cancelled
 from envmagic.neighbours import find_neighbours
 from envmagic.probe import look_at_platform, take_snapshot
@@ -109,25 +110,33 @@ class LocalNode:
         """Run this interpreter to its end, and return the exit code.
 
         It runs in a process session of its own, so that a kernel interrupt does not
-        reach it, in the log's folder, with its output in the log. `tick` is called
-        about ten times a second. With `cancel`, setting it or a KeyboardInterrupt ends
-        the process and all its children and raises `Cancelled`; without, nothing stops it.
-        `hold` is a descriptor that it keeps open, too.
+        reach it, in the log's folder, with its output in the log: without secrets if it
+        may know some, else written by itself, so that it can outlive this process. `tick`
+        is called about ten times a second. With `cancel`, setting it or a
+        KeyboardInterrupt ends the process and all its children and raises `Cancelled`;
+        without, nothing stops it. `hold` is a descriptor that it keeps open, too.
         """
-        with log.open("ab") as output, _interrupts_blocked():
-            process = subprocess.Popen(
+        with open_log(log, redacted=not command.offline) as output:
+            process = self._start(command, log.parent, output, hold)
+            if cancel is None:
+                return _wait_to_the_end(process, tick)
+            return _wait_or_cancel(process, tick, cancel)
+
+    @staticmethod
+    def _start(
+        command: Command, folder: Path, output: int, hold: int | None
+    ) -> subprocess.Popen[bytes]:
+        with _interrupts_blocked():
+            return subprocess.Popen(
                 [sys.executable, *command.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=log.parent,
+                cwd=folder,
                 env=_environment(command),
                 start_new_session=True,
                 pass_fds=() if hold is None else (hold,),
             )
-        if cancel is None:
-            return _wait_to_the_end(process, tick)
-        return _wait_or_cancel(process, tick, cancel)
 
     def start(self, command: Command, *, data: bytes, log: Path, hold: int) -> Background:
         """Start this interpreter as a process that outlives this one, and give it `data`.

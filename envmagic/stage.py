@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from envmagic.model import (
     canonical_name,
     read_version,
 )
+from envmagic.private import make_private, open_to_write
 from envmagic.probe import parse_header
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class Stage:
         """Return the wheels that are here; raises EngineError for one that is damaged."""
         for path in sorted(self.wheels_folder.glob("*.whl")):
             if path not in self._wheels:
+                make_private(path)
                 self._wheels[path] = read_wheel(path)
         return {wheel.distribution.name: wheel for wheel in self._wheels.values()}
 
@@ -63,13 +66,15 @@ class Stage:
         for name in names:
             with zipfile.ZipFile(self.wheels()[name].path) as archive:
                 archive.extractall(folder)
+        make_private(folder)
         return folder
 
     def write(self, name: str, text: str) -> Path:
         """Write a file beside the wheels, and return its path."""
         path = self.folder / name
         try:
-            path.write_text(text, encoding="utf-8")
+            with os.fdopen(open_to_write(path), "w", encoding="utf-8") as file:
+                file.write(text)
         except OSError as error:
             raise EngineError(f"`{path}` cannot be written: {error.strerror}", "") from error
         return path

@@ -76,6 +76,7 @@ def hold_environment(home: Path) -> Iterator[Hold]:
     """
     try:
         home.mkdir(mode=0o700, exist_ok=True)
+        home.chmod(0o700)
         descriptor = rescue.take_lock(str(home))
         if descriptor is None:
             raise _busy(home)

@@ -72,6 +72,17 @@ def test_a_wheel_that_was_cut_is_none(tmp_path: Path, size: int) -> None:
         read_wheel(path)
 
 
+def test_wheels_are_for_their_user_alone(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "stage")
+    path = make_wheel(stage.wheels_folder, "a", "1.0", files={"a/b/data.txt": "word"})
+    path.chmod(0o644)
+    assert list(stage.known()) == ["a"]
+    unpacked = stage.unpack([Name("a")])
+    assert (unpacked / "a/b/data.txt").read_text() == "word"
+    for found in (path, unpacked, *unpacked.rglob("*")):
+        assert found.stat().st_mode & 0o777 == (0o700 if found.is_dir() else 0o600)
+
+
 def test_an_archive_without_metadata_is_no_wheel(tmp_path: Path) -> None:
     path = tmp_path / "a-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
