@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from envmagic.origin import record_origin
 from envmagic.planner import KERNEL
 from envmagic.probe import installed_versions
 from envmagic.record import missing_files
+from envmagic.redact import hide_secrets
 from envmagic.transaction import Intent
 
 if TYPE_CHECKING:
@@ -73,8 +75,11 @@ class SyncOrder:
         plan, wheels = self.report.plan, self.stage.wheels_folder
         for path in plan.sweeps:
             _take_away(Path(path))
-        text = effective_lock(plan, self.snapshot, self.stage.wheels())
+        text, secrets = hide_secrets(
+            effective_lock(plan, self.snapshot, self.stage.wheels()), os.environ
+        )
         lock = self.stage.write("effective.txt", text)
+        tools = replace(tools, environment=(*tools.environment, *secrets.items()))
         if not plan.actions:
             return
         tools.tell(Progress(phase="Checking the plan"))

@@ -91,7 +91,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             _tell(f"  {error.hint}")
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("cancelled; the environment is what it was")
+        _tell("cancelled; nothing was changed")
         return Cancelled.exit_code
 
 

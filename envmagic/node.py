@@ -144,7 +144,7 @@ class LocalNode:
         It stands in a process session of its own, keeps the descriptor `hold` open, and
         writes its standard error into the log.
         """
-        with log.open("ab") as output, _interrupts_blocked():
+        with open_log(log, redacted=False) as output, _interrupts_blocked():
             process = subprocess.Popen(
                 [sys.executable, *command.arguments],
                 stdin=subprocess.PIPE,

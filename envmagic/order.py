@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from envmagic.engine import last_words
@@ -28,17 +28,17 @@ class Tools:
     stage: Stage
     tell: Callable[[Progress], None]
     cancel: Event
-    mark: tuple[tuple[str, str], ...] = ()
-    """The environment variable by which what a change has started can be told."""
-    hold: int | None = field(default=None)
+    environment: tuple[tuple[str, str], ...] = ()
+    """The environment variables that every command gets."""
+    hold: int | None = None
     """The descriptor of the lock, where only that tells that an engine is at work."""
 
     def run(self, command: Command, tick: Callable[[], None] = lambda: None) -> tuple[int, str]:
         """Run a command; return its exit code and what it said. Raises Cancelled."""
         before = len(self.stage.log_text())
-        marked = replace(command, environment=(*command.environment, *self.mark))
+        command = replace(command, environment=(*command.environment, *self.environment))
         log = self.stage.log
-        code = self.node.run(marked, log=log, tick=tick, cancel=self.cancel, hold=self.hold)
+        code = self.node.run(command, log=log, tick=tick, cancel=self.cancel, hold=self.hold)
         return code, self.stage.log_text()[before:]
 
     def start_a_kernel(self) -> Iterator[str]:

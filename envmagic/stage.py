@@ -69,6 +69,12 @@ class Stage:
         make_private(folder)
         return folder
 
+    def make_folder(self, name: str) -> Path:
+        """Make a folder beside the wheels, and return its path."""
+        folder = self.folder / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
     def write(self, name: str, text: str) -> Path:
         """Write a file beside the wheels, and return its path."""
         path = self.folder / name

@@ -88,7 +88,12 @@ def _carry_out(job: Job, cancel: threading.Event) -> Answer:
         stage=order.stage,
         tell=transaction.tell,
         cancel=cancel,
-        mark=((rescue.MARK, job.change.name),),
+        environment=(
+            (rescue.MARK, job.change.name),
+            ("TMPDIR", str(order.stage.make_folder("tmp"))),
+            # What is imported to look at it must not change it.
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+        ),
         hold=None if Path("/proc/self").is_dir() else job.descriptor,
     )
     answer = Answer(state="rolled_back", problems=("stopped by an error of envmagic itself",))

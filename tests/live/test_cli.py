@@ -128,7 +128,7 @@ def test_what_a_freeze_wrote(story: Story) -> None:
 
 def test_help_tells_examples_and_exit_codes(story: Story) -> None:
     told = story.environment.run("-m", "envmagic", "--help", env=QUIET).stdout
-    assert told.count("\n  envmagic ") == 2
+    assert told.count("\n  envmagic ") == 3
     codes = told.partition("exit codes:")[2].splitlines()
     assert [line.split()[0] for line in codes if line] == ["0", "1", "2", "3", "4", "5", "130"]
     assert "as in pip" not in story.run("sync", "--help").stdout

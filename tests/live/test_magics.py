@@ -221,13 +221,17 @@ def test_an_interrupt_while_preparing_changes_nothing(
     assert not (kernel_environment.prefix / ".envmagic").exists()
 
 
-def test_an_interrupt_while_applying_waits_for_the_end(story: Story, kernel: LiveKernel) -> None:
+def test_an_interrupt_while_applying_puts_everything_back(
+    story: Story, kernel: LiveKernel
+) -> None:
+    before = story.environment.freeze()
     cell = kernel.start("%envsync --yes")
     kernel.listen(lambda: "Changing" in texts(cell))
     kernel.interrupt()
     kernel.finish(cell)
-    assert cell.error is None, cell.error
-    assert story.diff()["parity"]
+    assert cell.error is not None
+    assert cell.error.evalue == "cancelled; everything is as it was before"
+    assert story.environment.freeze() == before
 
 
 def test_loading_the_extension_is_light(kernel: LiveKernel) -> None:
