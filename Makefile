@@ -40,9 +40,10 @@ lint: $(READY) ## ruff, mypy and the layers
 	@$(BIN)/mypy --exclude '^bench/environments/'
 	@$(BIN)/lint-imports
 
-bench: $(READY) ## measure a first diff beside uv and pip-sync (Python 3.11; builds 260 projects once)
+bench: $(READY) ## measure a first diff and the cost of safety (Python 3.11; builds 260 projects once)
 	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) uv
 	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.safety
 
 lab: $(READY) $(PLAYGROUND)/.ready ## JupyterLab on examples/, its kernel in an environment to play with
 	@$(BIN)/python -c "import jupyterlab" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) jupyterlab

@@ -198,9 +198,11 @@ def read_journal(change: str, name: str = JOURNAL) -> dict[str, Any]:
     return journal
 
 
-def write_outcome(change: str, state: str, problems: list[str]) -> None:
+def write_outcome(
+    change: str, state: str, problems: list[str], seconds: dict[str, float] | None = None
+) -> None:
     """Write down how a change ended; that it stands there, durably, is its end."""
-    outcome = {"state": state, "problems": problems, "ended": time.time()}
+    outcome = {"state": state, "problems": problems, "ended": time.time(), "seconds": seconds or {}}
     write_durably(os.path.join(change, OUTCOME), json.dumps(outcome).encode())
 
 

@@ -178,6 +178,14 @@ class Transaction:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Measure a step of the change, for its outcome; in seconds."""
+        began = time.perf_counter()
+        yield
+        self._seconds[step] = time.perf_counter() - began
 
     @classmethod
     def begin(cls, folder: Path, intent: Intent) -> Transaction:
@@ -187,7 +195,8 @@ class Transaction:
         """
         begun = cls(folder)
         try:
-            begun._write_down(intent)
+            with begun.timed("stash"):
+                begun._write_down(intent)
         except OSError as error:
             forget(folder)
             raise _unusable(folder, error) from error
@@ -224,7 +233,7 @@ class Transaction:
 
     def commit(self) -> None:
         """End it as done; raises OSError where that cannot be written down."""
-        rescue.write_outcome(str(self.folder), "succeeded", [])
+        rescue.write_outcome(str(self.folder), "succeeded", [], self._seconds)
         rescue.close_door(rescue.read_journal(str(self.folder)))
 
     def roll_back(self, problems: list[str], state: str = "rolled_back") -> None:

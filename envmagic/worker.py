@@ -109,8 +109,10 @@ def _carry_out(job: Job, cancel: threading.Event) -> Answer:
 def _try(order: Order, tools: Tools, transaction: Transaction) -> Answer:
     """Do it and look at what came of it; only what is as it should be is kept."""
     try:
-        order.act(tools)
-        problems = tuple(order.verify(tools))
+        with transaction.timed("act"):
+            order.act(tools)
+        with transaction.timed("verify"):
+            problems = tuple(order.verify(tools))
         if tools.cancel.is_set():
             return _CANCELLED
         if not problems:

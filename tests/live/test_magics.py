@@ -221,9 +221,7 @@ def test_an_interrupt_while_preparing_changes_nothing(
     assert not (kernel_environment.prefix / ".envmagic").exists()
 
 
-def test_an_interrupt_while_applying_puts_everything_back(
-    story: Story, kernel: LiveKernel
-) -> None:
+def test_an_interrupt_while_applying_puts_everything_back(story: Story, kernel: LiveKernel) -> None:
     before = story.environment.freeze()
     cell = kernel.start("%envsync --yes")
     kernel.listen(lambda: "Changing" in texts(cell))
