@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from envmagic.model import Kind, Severity, State
 from envmagic.redact import redact
 from envmagic.view import (
-    HEADINGS,
     cells,
     environment_line,
     failure_lines,
+    headings,
     headline,
     kept_changes,
     kept_line,
@@ -145,7 +145,7 @@ def _text(words: str) -> str:
 
 
 def _table(changes: list[Change], report: Report, caption: str) -> str:
-    head = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings(report))
     rows = "".join(_row(change, report) for change in changes)
     return (
         f'<table class="em-table"><caption class="em-soft">{caption}</caption>'

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from envmagic.model import Kind
 from envmagic.view import (
-    HEADINGS,
     cells,
     environment_line,
     finding_lines,
+    headings,
     headline,
     kept_line,
     render_text,
@@ -49,7 +49,7 @@ def _print_with_rich(report: Report) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]{escape(headline(report))}[/]")
     console.print(f"[dim]{escape(environment_line(report))}[/]")
-    columns = [Column(heading, overflow="fold") for heading in HEADINGS]
+    columns = [Column(heading, overflow="fold") for heading in headings(report)]
     table = Table(*columns, box=None, header_style="dim", pad_edge=False)
     for change in shown_changes(report):
         kind, *rest = (escape(redact(cell)) for cell in cells(change, report))

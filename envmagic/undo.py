@@ -134,11 +134,17 @@ def _change(step: Step, snapshot: Snapshot) -> Change:
     return Change(
         name=step.name,
         kind=_kind(step),
-        reason="as it was before",
+        reason=_reason(step),
         installed=found[0] if found else None,
         pin=pin,
         wanted=step.after or "",
     )
+
+
+def _reason(step: Step) -> str:
+    if step.before is None:
+        return "was removed"
+    return "was installed" if step.after is None else "was changed"
 
 
 def _kind(step: Step) -> Kind:

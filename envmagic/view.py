@@ -25,7 +25,6 @@ SYMBOLS = {
     Kind.HELD: "!",
     Kind.EQUAL: "=",
 }
-HEADINGS = ("change", "project", "installed", "lock", "why")
 _VERBS = {
     Kind.INSTALL: "to install",
     Kind.UPGRADE: "to upgrade",
@@ -47,8 +46,13 @@ def kept_changes(report: Report) -> list[Change]:
     return [c for c in report.plan.changes if c.kind is Kind.KEEP and not c.note]
 
 
+def headings(report: Report) -> tuple[str, str, str, str, str]:
+    """Return the names of the columns."""
+    return ("change", "project", "installed", "before" if report.undo else "lock", "why")
+
+
 def cells(change: Change, report: Report) -> tuple[str, str, str, str, str]:
-    """Return one row of the table; its columns are `HEADINGS`."""
+    """Return one row of the table; its columns are the `headings`."""
     installed = str(change.installed.version) if change.installed else "–"
     loaded = report.loaded.get(change.name)
     why = [change.note or change.reason]
@@ -140,7 +144,7 @@ def render_text(report: Report) -> str:
     lines = [headline(report), environment_line(report)]
     rows = [cells(change, report) for change in shown_changes(report)]
     if rows:
-        lines += ["", *_columns([HEADINGS, *rows])]
+        lines += ["", *_columns([headings(report), *rows])]
     if kept := kept_line(report):
         lines += ["", kept]
     if findings := finding_lines(report.findings):
