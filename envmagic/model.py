@@ -191,6 +191,7 @@ class FindingKind(str, Enum):
     UNREADABLE = "unreadable"
     UNKNOWN = "unknown"
     LABEL = "label"
+    DAMAGED = "damaged"
     HELD = "held"
     BUILD = "build"
     ORIGIN = "origin"
@@ -212,6 +213,8 @@ class Finding:
     found: str = ""
     severity: Severity = Severity.WARNING
     when: When = When.NOW
+    path: str = ""
+    """The file or folder that it is about, where it is about one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +226,11 @@ class Snapshot:
     """In the order of `sys.path`: of two with one name, the first is imported."""
     findings: tuple[Finding, ...] = ()
     """What was odd on the way: leftovers, unreadable metadata."""
+    leftovers: tuple[str, ...] = ()
+    """The paths of what a pip that did not end has left in the site folders.
+
+    Folders that it had set aside (`~umpy`), and metadata that it did not finish.
+    """
 
     def by_name(self) -> dict[Name, tuple[Distribution, ...]]:
         """Return the distributions of each name, the one that is imported first."""
@@ -230,6 +238,21 @@ class Snapshot:
         for distribution in self.distributions:
             found[distribution.name] = (*found.get(distribution.name, ()), distribution)
         return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Damage:
+    """What the files of an installed set say that its metadata does not."""
+
+    missing: Mapping[Name, tuple[str, ...]] = field(default_factory=dict)
+    """The recorded files of each name that are gone, relative to its location."""
+    shared: Mapping[Name, Mapping[Name, int]] = field(default_factory=dict)
+    """How many files a name has in common with each other that records them, too."""
+    unrecorded: Mapping[Name, tuple[str, ...]] = field(default_factory=dict)
+    """The paths of what has no RECORD, and so must be cleared away before it is replaced.
+
+    Each such metadata folder, and what of the code belongs to that name alone.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -254,7 +277,7 @@ class Pin:
     where: str = ""
     """`file:line`."""
     requirer: str = ""
-    """Who requires it, where it is not in the lock itself."""
+    """Who requires it, where it is not in the lock itself; its own name: nobody, it is kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -304,6 +327,11 @@ class Kind(str, Enum):
         return self in _INSTALLING
 
     @property
+    def stays(self) -> bool:
+        """Whether it shall be there afterwards as it is now."""
+        return self in {Kind.EQUAL, Kind.KEEP}
+
+    @property
     def acts(self) -> bool:
         """Whether anything in the environment changes."""
         return self is Kind.REMOVE or self in _INSTALLING
@@ -330,6 +358,11 @@ class Change:
         """Whether the lock itself names it."""
         return self.pin is not None and not self.pin.requirer
 
+    @property
+    def unlocked(self) -> bool:
+        """Whether the lock does not name it, and something that it names requires it."""
+        return self.pin is not None and self.pin.requirer not in {"", self.name}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -339,10 +372,9 @@ class Plan:
     """One a name, in the order of names; what is equal included."""
     findings: tuple[Finding, ...] = ()
     sweeps: tuple[str, ...] = ()
-
-    @property
-    def work(self) -> bool:
-        return bool(self.actions or self.sweeps)
+    """The paths that are cleared away first: what no uninstall would take."""
+    apart: tuple[Name, ...] = ()
+    """What is uninstalled before anything is installed, since others record its files."""
 
     @property
     def actions(self) -> tuple[Change, ...]:
@@ -359,12 +391,17 @@ class Plan:
         """Whether there is nothing to do, and nothing that should be done but cannot."""
         return not self.actions and not self.held
 
+    @property
+    def work(self) -> bool:
+        """Whether a sync has anything to do: changes, or something to clear away."""
+        return bool(self.actions or self.sweeps)
+
     def counts(self) -> dict[str, int]:
         """Return how many changes there are of each kind, and how many are not locked."""
         counts = {kind.value: 0 for kind in Kind}
         for change in self.changes:
             counts[change.kind.value] += 1
-        counts["unlocked"] = sum(bool(c.pin and c.pin.requirer) for c in self.changes)
+        counts["unlocked"] = sum(change.unlocked for change in self.changes)
         return counts
 
 

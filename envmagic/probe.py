@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _CHUNK = 4 * 1024
 _END = "\n\n"
 _LINK = ".egg-link"
+_NONE = "/"
+"""What no entry of a folder starts with."""
 _REQUIRES = re.compile(r"\nRequires-Dist: *(.*)").findall
 Header = tuple[str, str, tuple[str, ...]]
 """Name, version, and the `Requires-Dist` lines."""
@@ -59,6 +61,7 @@ def take_snapshot(where: Platform | None = None) -> Snapshot:
         platform=where,
         distributions=tuple(_without_trees(found)),
         findings=tuple(reader.findings),
+        leftovers=tuple(reader.leftovers),
     )
 
 
@@ -145,6 +148,8 @@ class _Reader:
 
     def __init__(self, where: Platform) -> None:
         self.findings: list[Finding] = []
+        self.leftovers: list[str] = []
+        self._managed = bool(where.externally_managed)
         self._site = {os.path.realpath(folder) for folder in where.site}
         self._prefix = os.path.realpath(where.prefix) + os.sep if where.virtual else ""
         self._installers = where.conda
@@ -168,7 +173,10 @@ class _Reader:
                 yield from self._read_links(folder, names)
 
     def _read_folder(self, folder: str, names: list[str], *, local: bool) -> Iterator[Distribution]:
-        for name in sorted(n for n in names if n.endswith((".dist-info", ".egg-info"))):
+        # pip sets aside what it replaces under a name of its own: `~umpy`, `~umpy.libs`.
+        aside = "~" if folder in self._site else _NONE
+        metadata = (".dist-info", ".egg-info")
+        for name in sorted(n for n in names if n.endswith(metadata) or n.startswith(aside)):
             half_removed = name.startswith("~")
             found = None if half_removed else self._read(folder, name, local=local)
             if found is not None:
@@ -196,15 +204,32 @@ class _Reader:
 
     def _note(self, kind: FindingKind, folder: str, name: str, what: str) -> None:
         project = canonical_name(name.lstrip("~").split("-")[0])
+        path = os.path.join(folder, name)  # noqa: PTH118
+        hint = "move that folder away, then reinstall the project that it belongs to"
+        if self._can_be_cleared_away(folder, name):
+            self.leftovers.append(path)
+            hint = "a sync clears it away"
         self.findings.append(
             Finding(
                 kind=kind,
                 name=project,
-                text=f"`{os.path.join(folder, name)}` is {what}",  # noqa: PTH118
-                hint="move that folder away, then reinstall the project that it belongs to",
+                text=f"`{path}` is {what}",
+                hint=hint,
                 found=name,
+                path=path,
             )
         )
+
+    def _can_be_cleared_away(self, folder: str, name: str) -> bool:
+        """Whether a leftover is this environment's own, and not only closed to us."""
+        if self._managed or folder not in self._site or not os.access(folder, os.W_OK):
+            return False
+        if name.startswith("~"):
+            return True
+        base = Path(folder, name)
+        closed = base.is_dir() and not os.access(base, os.R_OK | os.X_OK)
+        unread = (base / "METADATA").exists() and not os.access(base / "METADATA", os.R_OK)
+        return name.endswith(".dist-info") and not closed and not unread
 
     def _read(self, folder: str, name: str, *, local: bool) -> Distribution | None:
         base = f"{folder}{os.sep}{name}"

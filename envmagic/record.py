@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import sys
 from pathlib import Path
@@ -21,13 +22,26 @@ def recorded_names(distribution: Distribution) -> frozenset[str] | None:
 
     None: it does not say (no RECORD, or one that cannot be read).
     """
-    record = os.path.join(distribution.location, distribution.metadata, "RECORD")  # noqa: PTH118
+    files = read_record(distribution)
+    return None if files is None else frozenset(files)
+
+
+def read_record(distribution: Distribution) -> list[str] | None:
+    """Return the files that a distribution installed, relative to its location.
+
+    In the order of its RECORD, folder by folder, in which the system finds them fastest.
+    None: it does not say (no RECORD, or one that cannot be read).
+    """
+    record = f"{distribution.location}{os.sep}{distribution.metadata}{os.sep}RECORD"
     try:
-        with open(record, encoding="utf-8", newline="") as lines:  # noqa: PTH123 (in the diff)
-            text = lines.read()
+        with open(record, "rb", buffering=0) as file:  # noqa: PTH123 (in the diff)
+            text = file.read().decode()
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
         if '"' in text:
-            return frozenset(row[0] for row in csv.reader(text.splitlines()) if row)
-        return frozenset(line.partition(",")[0] for line in text.splitlines() if line)
+            rows = csv.reader(io.StringIO(text, newline=""))
+            return [row[0] for row in rows if row and row[0]]
+        return [line.partition(",")[0] for line in text.split("\n") if line]
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
 
@@ -37,15 +51,33 @@ def missing_files(distribution: Distribution) -> list[str] | None:
 
     Bytecode is not counted: Python makes it again.
     """
-    names = recorded_names(distribution)
-    if names is None:
-        return None
-    location = distribution.location
-    return sorted(
-        name
-        for name in names
-        if not name.endswith(".pyc") and not os.path.lexists(os.path.join(location, name))  # noqa: PTH118 (name may be absolute)
-    )
+    names = read_record(distribution)
+    return None if names is None else sorted(find_gone(distribution.location, names))
+
+
+def find_gone(folder: str, names: Iterable[str]) -> list[str]:
+    """Return which of these files are not there, and not only closed to us.
+
+    Names are relative to the folder, or absolute. Bytecode is not looked for.
+    """
+    suspects = [name for name in names if name[-4:] != ".pyc"]
+    if os.access in os.supports_dir_fd:  # a quarter of the time of a whole path each
+        access, exists, descriptor = os.access, os.F_OK, os.open(folder, os.O_RDONLY)
+        try:
+            suspects = [name for name in suspects if not access(name, exists, dir_fd=descriptor)]
+        finally:
+            os.close(descriptor)
+    return [name for name in suspects if _is_gone(os.path.join(folder, name))]  # noqa: PTH118 (may be absolute)
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 (a text)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # not to be seen, which is another trouble
+        return False
+    return False
 
 
 def can_be_uninstalled(distribution: Distribution) -> bool:
@@ -69,7 +101,7 @@ def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Nam
         if distribution.source.editable:
             is_loaded = bool(loaded[folder])
         else:
-            is_loaded = bool(loaded[folder] & (recorded_names(distribution) or frozenset()))
+            is_loaded = not loaded[folder].isdisjoint(read_record(distribution) or ())
         found += [distribution.name] if is_loaded else []
     return frozenset(found)
 

@@ -84,7 +84,7 @@ class FakePath:
         texts = {"METADATA": metadata(name, version, *requires)} | files
         return write(self.site / folder, texts)
 
-    def look(self, *, conda: bool = False, virtual: bool = True) -> Snapshot:
+    def look(self, *, conda: bool = False, virtual: bool = True, managed: bool = False) -> Snapshot:
         where = Platform(
             python="3.11.7",
             implementation="cpython",
@@ -94,6 +94,7 @@ class FakePath:
             virtual=virtual,
             site=(str(self.site),),
             conda=conda,
+            externally_managed="/usr/lib/EXTERNALLY-MANAGED" if managed else "",
         )
         snapshot = take_snapshot(where)
         assert snapshot.platform == where
@@ -195,20 +196,48 @@ def test_metadata_without_name_or_version_is_a_finding(
     (finding,) = snapshot.findings
     assert finding.kind is FindingKind.UNREADABLE
     assert finding.name == canonical_name(finding.found.split("-")[0])
-    assert str(path.site / finding.found) in finding.text
-    assert finding.hint
+    assert finding.path == str(path.site / finding.found)
+    assert finding.path in finding.text
+    if finding.found.endswith(".dist-info"):
+        assert snapshot.leftovers == (finding.path,)
+        assert finding.hint == "a sync clears it away"
+    else:
+        assert snapshot.leftovers == ()
+        assert finding.hint.startswith("move that folder away")
 
 
 def test_a_leftover_of_pip_is_a_finding(path: FakePath) -> None:
     path.add("~ip-24.0.dist-info")
     path.add("~~umpy-2.0.dist-info")
-    write(path.site, {"~orch/lib.so": ""})
+    write(path.site, {"~orch/lib.so": "", "~orch.libs/x.so": "", "~x.py": "", "a~/x.py": ""})
     snapshot = path.look()
     assert snapshot.distributions == ()
-    assert [(f.kind, f.name) for f in snapshot.findings] == [
-        (FindingKind.LEFTOVER, "ip"),
-        (FindingKind.LEFTOVER, "umpy"),
+    left = ["~ip-24.0.dist-info", "~orch", "~orch.libs", "~x.py", "~~umpy-2.0.dist-info"]
+    assert [(f.kind, f.found) for f in snapshot.findings] == [
+        (FindingKind.LEFTOVER, name) for name in left
     ]
+    assert {f.hint for f in snapshot.findings} == {"a sync clears it away"}
+    assert {f.name for f in snapshot.findings} == {"ip", "orch", "orch-libs", "x-py", "umpy"}
+    assert snapshot.leftovers == tuple(str(path.site / name) for name in left)
+
+
+def test_what_is_not_pip_s_to_change_is_no_leftover_of_ours(path: FakePath) -> None:
+    path.add("~ip-24.0.dist-info")
+    write(path.site, {"empty-1.0.dist-info/RECORD": ""})
+    snapshot = path.look(managed=True)
+    assert len(snapshot.findings) == 2
+    assert snapshot.leftovers == ()
+    assert all(f.hint.startswith("move that folder away") for f in snapshot.findings)
+
+
+def test_only_the_site_folders_hold_what_pip_set_aside(path: FakePath) -> None:
+    """A folder below the prefix is this environment's, too, but pip puts nothing there."""
+    work = path.site.parent / "work"
+    write(work, {"~draft/x.txt": "", "~lpha-1.0.dist-info/METADATA": ""})
+    path.put(str(work), str(path.site))
+    snapshot = path.look()
+    assert [f.found for f in snapshot.findings] == ["~lpha-1.0.dist-info"]
+    assert snapshot.leftovers == ()
 
 
 def test_a_version_that_pep_440_cannot_read_is_kept_as_text(path: FakePath) -> None:
@@ -541,7 +570,9 @@ def test_missing_files(path: FakePath, tmp_path: Path) -> None:
     write(path.site, {"a.py": ""})
     assert missing_files(found) == sorted(["a/b.py", "../bin/a", str(absolute)])
     write(path.site, {"a/b.py": "", "../bin/a": ""})
-    absolute.symlink_to(tmp_path / "nowhere")
+    absolute.symlink_to(tmp_path / "nowhere")  # as of uv's `--link-mode symlink`, its cache cleaned
+    assert missing_files(found) == [str(absolute)]
+    (tmp_path / "nowhere").touch()
     assert missing_files(found) == []
 
 
