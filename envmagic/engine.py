@@ -246,13 +246,14 @@ def unplanned(plan: Plan, said: str) -> list[str]:
 def sync_commands(plan: Plan, snapshot: Snapshot, lock: Path, wheels: Path) -> list[Command]:
     """Return the commands that carry out a plan, from staged wheels and without a network.
 
-    pip-sync removes one copy of a name; the others of a doubled one go before it.
+    pip-sync removes one copy of a name; the others of a doubled one go before it, and what
+    the plan wants to be gone before anything is put in.
     """
     by_name = snapshot.by_name()
     doubled = [c.name for c in plan.actions for copy in by_name.get(c.name, ())[1:] if copy.local]
     uninstall = [
         Command(arguments=("-m", "pip", "uninstall", "--yes", name), offline=True)
-        for name in doubled
+        for name in (*doubled, *plan.apart)
     ]
     return [*uninstall, _sync_command(lock, wheels)]
 

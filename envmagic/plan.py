@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from envmagic.check import conflict_finding, find_conflicts
 from envmagic.model import (
+    Damage,
     Finding,
     FindingKind,
     Kind,
@@ -18,6 +19,7 @@ from envmagic.model import (
     join_names,
 )
 from envmagic.planner import KERNEL, Planner, described_by, uncovered_by
+from envmagic.repair import find_apart, find_damaged, find_repairs, find_sweeps
 from envmagic.requirement import find_closure
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from envmagic.planner import Conflict
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 (the whole question, in its one place)
     pins: Iterable[Pin],
     snapshot: Snapshot,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
@@ -35,6 +37,7 @@ def make_plan(
     constraints: Iterable[Pin] = (),
     not_locked: Iterable[Name] = (),
     known: Mapping[Name, Distribution] | None = None,
+    damage: Damage = Damage(),  # noqa: B008 (frozen)
 ) -> Plan:
     """Say what must change so that a snapshot holds exactly what the pins say.
 
@@ -44,7 +47,9 @@ def make_plan(
     `not_locked` names what is never removed although the lock has no line for it.
 
     A change that the kernel could not start after is taken back, and the rest is planned
-    again without it, until nothing of the kernel's own closure breaks.
+    again without it, until nothing of the kernel's own closure breaks. So it is, the other
+    way round, with what would stay although its files are gone, or would go with others:
+    it is put in again.
     """
     constraints, not_locked = tuple(constraints), tuple(not_locked)
     pins = [_constrain(pin, constraints) for pin in pins]
@@ -54,19 +59,26 @@ def make_plan(
         for distribution, requirement in find_conflicts(installed, snapshot.platform.markers)
     )
     held: dict[Name, str] = {}
+    repairs: dict[Name, str] = {}
     while True:
-        planner = Planner(snapshot, policy, known or {}, constraints, not_locked, broken, held)
+        planner = Planner(
+            snapshot, policy, known or {}, constraints, not_locked, broken, held, repairs
+        )
         planner.want(pins)
         while not planner.complete():
             pass
         planner.protect()
         planner.remove_extraneous()
+        if more := find_repairs(planner.changes, damage):
+            repairs |= more
+            continue
         conflicts = planner.find_conflicts()
         culprit = planner.find_what_breaks_the_kernel(conflicts)
         if culprit is None:
-            return _conclude(planner, conflicts)
+            return _conclude(planner, conflicts, damage)
         name, reason = culprit
         held[name] = reason
+        repairs = {}
 
 
 def _constrain(pin: Pin, constraints: Iterable[Pin]) -> Pin:
@@ -77,11 +89,20 @@ def _constrain(pin: Pin, constraints: Iterable[Pin]) -> Pin:
     return replace(pin, specifier=",".join(filter(None, [pin.specifier, *sorted(specifiers)])))
 
 
-def _conclude(planner: Planner, conflicts: list[Conflict]) -> Plan:
+def _conclude(planner: Planner, conflicts: list[Conflict], damage: Damage) -> Plan:
     """Return the answer, with the findings about it and about the set to come."""
     changes = tuple(planner.changes[name] for name in sorted(planner.changes))
     predicted = (conflict_finding(*conflict, planner.future) for conflict in conflicts)
-    return Plan(changes=changes, findings=(*_notable(changes, planner.known), *predicted))
+    return Plan(
+        changes=changes,
+        findings=(
+            *find_damaged(changes, damage, planner.repairs),
+            *_notable(changes, planner.known, planner.repairs),
+            *predicted,
+        ),
+        sweeps=find_sweeps(changes, planner.snapshot, damage),
+        apart=find_apart(changes, damage, planner.repairs, planner.find_engine()),
+    )
 
 
 def simulate(plan: Plan, snapshot: Snapshot) -> dict[Name, Distribution]:
@@ -110,7 +131,9 @@ def find_kernel_changes(
     return tuple(c.name for c in plan.actions if c.kind.installs and c.name in closure)
 
 
-def _notable(changes: tuple[Change, ...], known: Mapping[Name, Distribution]) -> Iterator[Finding]:
+def _notable(
+    changes: tuple[Change, ...], known: Mapping[Name, Distribution], repairs: Mapping[Name, str]
+) -> Iterator[Finding]:
     for change in changes:
         installed = str(change.installed.version) if change.installed else ""
         if change.kind is Kind.HELD:
@@ -124,7 +147,7 @@ def _notable(changes: tuple[Change, ...], known: Mapping[Name, Distribution]) ->
                 severity=Severity.ERROR,
                 when=When.AFTER,
             )
-        elif change.note:
+        elif change.note and change.name not in repairs:
             yield Finding(
                 kind=FindingKind.LABEL,
                 name=change.name,

@@ -11,6 +11,7 @@ from packaging.version import Version
 from envmagic.check import find_conflicts
 from envmagic.compare import compare, direction_of_range, place
 from envmagic.model import Change, Distribution, Kind, Pin, When, canonical_name
+from envmagic.repair import pin_to_repair, serves
 from envmagic.requirement import find_closure, requirements_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 KERNEL = canonical_name("ipykernel")
 """What a kernel's process starts with: the one closure that no lock may break."""
 
-_ROOTS = ("ipykernel", "envmagic", "pip", "pip-tools")
+_ENGINE = ("pip", "pip-tools")
+_ROOTS = ("ipykernel", "envmagic", *_ENGINE)
 # Where the server of this kernel lives in the same prefix, it has to live on, too.
 _SERVERS = ("jupyterlab", "notebook", "jupyter-server", "ipywidgets", "nbclassic", "jupyterhub")
 # What pip-sync itself never uninstalls (`PACKAGES_TO_IGNORE` in its sync.py): a plan
@@ -64,6 +66,8 @@ class Planner:
     not_locked: tuple[Name, ...]
     broken: frozenset[tuple[Name, str]]
     held: Mapping[Name, str]
+    repairs: Mapping[Name, str]
+    """Why what would stay is put in again."""
     changes: dict[Name, Change] = field(default_factory=dict)
     replaced: set[Name] = field(default_factory=set)
     """What the lock does not name, and cannot be kept as it is."""
@@ -79,6 +83,10 @@ class Planner:
     ) -> None:
         """Write one name's row, and what it makes of the set to come."""
         installed = self.installed.get(name)
+        again = self._why_again(name, pin) if kind.stays else ""
+        if installed is not None and again:
+            kind, pin = Kind.REINSTALL, pin_to_repair(installed, pin)
+            note = "; ".join(filter(None, [note, again]))
         if kind.installs and installed is not None and name in self.held:
             kind, reason = Kind.HELD, self.held[name]
         if kind is Kind.EQUAL and installed is not None:
@@ -95,12 +103,22 @@ class Planner:
             note=note,
         )
         if kind.installs and pin is not None:
-            self.future[name] = self.known.get(name) or described_by(pin)
+            staged = self.known.get(name)
+            if installed is not None and again:
+                self.future[name] = staged if staged and serves(staged, pin) else installed
+            else:
+                self.future[name] = staged or described_by(pin)
         elif kind is Kind.REMOVE:
             del self.future[name]
             self.future |= uncovered_by(self.by_name[name])
         elif installed is not None:
             self.future[name] = installed
+
+    def _why_again(self, name: Name, pin: Pin | None) -> str:
+        """Return why something that stays must be put in again; empty: it need not be."""
+        found = self.by_name.get(name, ())
+        doubled = f"{len(found)} copies of its metadata" if pin and _is_doubled(found) else ""
+        return "; ".join(filter(None, [doubled, self.repairs.get(name, "")]))
 
     def _wanted(self, pin: Pin) -> str:
         if pin.version is not None:
@@ -123,8 +141,9 @@ class Planner:
         )
         if kind is not Kind.EQUAL and found[0].ahead:
             kind, reason = Kind.HELD, _comes_first(found[0])
-        elif kind is Kind.EQUAL and _is_doubled(found):
-            kind, note = Kind.REINSTALL, f"{len(found)} copies of its metadata"
+        elif kind.installs and _is_doubled(found) and any(_is_right(d, pin) for d in found):
+            # pip-sync goes by any one of the copies: the right one would content it.
+            kind, note = Kind.REINSTALL, self._why_again(pin.name, pin)
         return self._decide(kind, pin.name, reason, pin=pin, note=note)
 
     def complete(self) -> bool:
@@ -219,6 +238,11 @@ class Planner:
             roots += _NEVER_REMOVED_BEFORE_312
         return find_closure(map(canonical_name, roots), self._best_known(), self.markers)
 
+    def find_engine(self) -> frozenset[Name]:
+        """Return what pip and pip-sync need while they work."""
+        engine = map(canonical_name, _ENGINE)
+        return frozenset(find_closure(engine, self.installed, self.markers))
+
     def _best_known(self) -> dict[Name, Distribution]:
         """Return the set to come; what is not known of it yet, as it is now."""
         unknown = (c.name for c in self.changes.values() if c.kind.installs)
@@ -292,5 +316,9 @@ def _comes_first(outside: Distribution) -> str:
     return f"`{outside.location}` comes first on the path"
 
 
+def _is_right(copy: Distribution, pin: Pin) -> bool:
+    return copy.local and compare(copy, pin)[0] is Kind.EQUAL
+
+
 def _is_doubled(found: tuple[Distribution, ...]) -> bool:
-    return sum(d.local and d.location == found[0].location for d in found) > 1
+    return len(found) > 1 and sum(d.local and d.location == found[0].location for d in found) > 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
 def find_refusals(snapshot: Snapshot, plan: Plan, lock: Lock, policy: Policy) -> Iterator[Finding]:
     """Yield each reason why this plan will not be carried out here."""
     yield from _about_the_constraints(lock)
-    if not plan.actions:
+    if not plan.work:
         return
     yield from _about_the_interpreter(snapshot)
+    if not plan.actions:
+        return
+    yield from _about_the_engine(snapshot)
     yield from _about_the_installed(snapshot, plan)
-    unlocked = [c.name for c in plan.changes if c.pin is not None and c.pin.requirer]
+    unlocked = [c.name for c in plan.changes if c.unlocked]
     for change in plan.actions:
         source = change.pin.source if change.pin else None
         if source is not None and source.editable and source.kind is SourceKind.VCS:
@@ -78,7 +82,7 @@ def _accepts(specifier: str, pin: Pin) -> bool:
 
 
 def _about_the_interpreter(snapshot: Snapshot) -> Iterator[Finding]:
-    where, names = snapshot.platform, snapshot.by_name()
+    where = snapshot.platform
     if where.externally_managed:
         yield _refusal(
             f"`{where.prefix}` is managed by the system (`{where.externally_managed}`, PEP 668)",
@@ -86,11 +90,15 @@ def _about_the_interpreter(snapshot: Snapshot) -> Iterator[Finding]:
         )
     if not where.writable:
         yield _refusal(f"`{where.site[0]}` is not writable", "use an environment that is your own")
+    if sys.platform == "win32":
+        yield _refusal("a sync on Windows is not supported yet", "`--dry-run` works there")
+
+
+def _about_the_engine(snapshot: Snapshot) -> Iterator[Finding]:
+    names = snapshot.by_name()
     for name, command in (("pip", "python -m ensurepip"), ("pip-tools", "pip install pip-tools")):
         if canonical_name(name) not in names:
             yield _refusal(f"there is no {name} in this environment", f"run `{command}` in it")
-    if sys.platform == "win32":
-        yield _refusal("a sync on Windows is not supported yet", "`--dry-run` works there")
 
 
 def _about_the_installed(snapshot: Snapshot, plan: Plan) -> Iterator[Finding]:
@@ -103,7 +111,12 @@ def _about_the_installed(snapshot: Snapshot, plan: Plan) -> Iterator[Finding]:
         )
     by_name = snapshot.by_name()
     copies = [copy for c in plan.actions for copy in by_name.get(c.name, ()) if copy.local]
-    stuck = dict.fromkeys(copy.name for copy in copies if not can_be_uninstalled(copy))
+    swept = frozenset(plan.sweeps)
+    stuck = dict.fromkeys(
+        copy.name
+        for copy in copies
+        if not can_be_uninstalled(copy) and str(Path(copy.location, copy.metadata)) not in swept
+    )
     if stuck:
         yield _refusal(
             f"pip cannot uninstall {join_names(stuck)}: there is no list of the installed files",
@@ -111,7 +124,7 @@ def _about_the_installed(snapshot: Snapshot, plan: Plan) -> Iterator[Finding]:
         )
     for finding in snapshot.findings:
         # pip-sync ends with a traceback beside such a folder, having changed nothing.
-        if finding.kind is FindingKind.UNREADABLE:
+        if finding.kind is FindingKind.UNREADABLE and finding.path not in swept:
             yield _refusal(finding.text, finding.hint)
 
 

@@ -179,6 +179,8 @@ def _is_wanted(pin: Pin, version: str) -> bool:
 def _at(pin: Pin) -> str:
     if pin.where:
         return f" ({pin.where})"
+    if pin.requirer == pin.name:
+        return " (which is installed, and to be put in again)"
     return f" (which `{pin.requirer}` requires)" if pin.requirer else ""
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envmagic.check import inspect_snapshot
-from envmagic.model import FindingKind, Policy, PolicyError, Report, Restart
+from envmagic.damage import find_damage
+from envmagic.model import Damage, FindingKind, Policy, PolicyError, Report, Restart
 from envmagic.neighbours import describe_neighbours
 from envmagic.plan import make_plan
 from envmagic.policy import find_idle_globs, find_refusals, find_trust_questions
@@ -30,7 +31,12 @@ class Request:
     policy: Policy = field(default_factory=Policy)
     options: tuple[str, ...] = ()
 
-    def plan(self, snapshot: Snapshot, known: Mapping[Name, Distribution], damage=None) -> Plan:
+    def plan(
+        self,
+        snapshot: Snapshot,
+        known: Mapping[Name, Distribution],
+        damage: Damage = Damage(),  # noqa: B008 (frozen)
+    ) -> Plan:
         """Return what must change in a snapshot."""
         pins = self.lock.pins
         return make_plan(
@@ -40,6 +46,7 @@ class Request:
             constraints=self.lock.constraints,
             not_locked=self.lock.not_locked,
             known=known,
+            damage=damage,
         )
 
 
@@ -61,9 +68,13 @@ def make_report(
     snapshot: Snapshot,
     known: Mapping[Name, Distribution],
     more: Iterable[Finding] = (),
+    damage: Damage | None = None,
 ) -> Report:
-    """Return all that a face shows of a snapshot, with `known` wheels and `more` findings."""
-    plan = request.plan(snapshot, known)
+    """Return all that a face shows of a snapshot, with `known` wheels and `more` findings.
+
+    `damage` is that of the snapshot, for who has looked for it already.
+    """
+    plan = request.plan(snapshot, known, find_damage(snapshot) if damage is None else damage)
     changing = [c.installed for c in plan.actions if c.installed is not None]
     installed = {name: found[0] for name, found in snapshot.by_name().items()}
     neighbours = node.neighbours() if plan.actions else ()

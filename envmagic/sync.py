@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envmagic.apply import SyncOrder
+from envmagic.damage import find_damage
 from envmagic.engine import last_words
 from envmagic.job import give
 from envmagic.model import (
@@ -209,10 +210,11 @@ def _prepare(
     Without a face, nothing is built.
     """
     builds: list[Finding] = []
+    damage = find_damage(snapshot)
 
     def agree(build: Finding) -> bool:
         builds.append(build)
-        report = make_report(request, node, snapshot, stage.known(), builds)
+        report = make_report(request, node, snapshot, stage.known(), builds, damage)
         return face is not None and face.agree(report)
 
     preparation = Preparation(
@@ -225,10 +227,10 @@ def _prepare(
         pip=_pip_version(snapshot),
     )
     for _ in range(_ROUNDS):
-        plan = request.plan(snapshot, stage.known())
+        plan = request.plan(snapshot, stage.known(), damage)
         lacking = [c for c in plan.actions if c.kind.installs and preparation.lacks(c)]
         if not lacking:
-            return make_report(request, node, snapshot, stage.known(), builds)
+            return make_report(request, node, snapshot, stage.known(), builds, damage)
         preparation.fetch(lacking)
     names = join_names(change.name for change in lacking)
     raise EngineError(

@@ -71,14 +71,19 @@ def headline(report: Report) -> str:
     """Return in one sentence whether the environment is equal to the lock."""
     subject = "This kernel" if report.kernel else "This environment"
     name, counts = report.lock.path, report.plan.counts()
-    if report.undo and not report.plan.actions:
-        return f"`{name}` is undone"
-    if report.plan.parity:
-        return f"{subject} is equal to `{name}`: {_pins(report)}, nothing to change"
     parts = [f"{counts[kind.value]} {verb}" for kind, verb in _VERBS.items() if counts[kind.value]]
     if report.undo:
-        return f"Undo of `{name}`: {', '.join(parts)}"
-    return f"{subject} differs from `{name}`: {', '.join(parts)}"
+        return f"Undo of `{name}`: {', '.join(parts) or 'nothing to change'}"
+    sweeps = [f"{_leftovers(report)} to clear away"] if report.plan.sweeps else []
+    if report.plan.parity:
+        todo = ", but ".join(["nothing to change", *sweeps])
+        return f"{subject} is equal to `{name}`: {_pins(report)}, {todo}"
+    return f"{subject} differs from `{name}`: {', '.join([*parts, *sweeps])}"
+
+
+def _leftovers(report: Report) -> str:
+    count = len(report.plan.sweeps)
+    return f"{count} leftover" if count == 1 else f"{count} leftovers"
 
 
 def _pins(report: Report) -> str:
@@ -89,7 +94,7 @@ def _pins(report: Report) -> str:
 def kept_line(report: Report) -> str:
     """Return in one line what stays although the lock does not name it; empty: nothing."""
     counts = report.plan.counts()
-    needed = [c for c in report.plan.changes if c.pin is not None and c.pin.requirer]
+    needed = [c for c in report.plan.changes if c.unlocked]
     kept = counts["keep"] - sum(c.kind is Kind.KEEP for c in needed)
     unlocked = len(needed)
     parts = [f"{counts['equal']} equal"] if counts["equal"] else []
@@ -196,7 +201,9 @@ def _done(report: Report) -> str:
         "reinstall": "reinstalled",
         "remove": "removed",
     }
-    return ", ".join(f"{counts[k]} {word}" for k, word in words.items() if counts[k]) or "nothing"
+    parts = [f"{counts[k]} {word}" for k, word in words.items() if counts[k]]
+    parts += [f"{_leftovers(report)} cleared away"] if report.plan.sweeps else []
+    return ", ".join(parts) or "nothing"
 
 
 def render_outcome(outcome: Outcome) -> str:

@@ -58,13 +58,12 @@ def test_what_pip_cannot_uninstall_is_refused_beforehand(
 ) -> None:
     environment = story.environment
     environment.install(wheelhouse, "alpha==1.0", "delta==1.0")
-    environment.damage("alpha-1.0.dist-info/RECORD")
     environment.overwrite("older-0.2-py3.11.egg-info", header("older", "0.2"))
     environment.overwrite("oldest.egg-info/PKG-INFO", header("oldest", "0.1"))
     story.write("alpha==2.0", "delta==2.0")
     manifest = environment.manifest()
     done = story.sync(code=3)
-    assert "pip cannot uninstall `alpha`, `older`, `oldest`" in done.stderr
+    assert "pip cannot uninstall `older`, `oldest`" in done.stderr
     assert environment.manifest() == manifest
     story.write("alpha==1.0", "delta==2.0")
     story.sync("--keep", "old*")

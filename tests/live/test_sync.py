@@ -232,8 +232,8 @@ def test_two_copies_of_one_name_become_one(story: Story, wheelhouse: Wheelhouse)
     assert story.diff()["parity"]
 
 
-def test_what_is_damaged_beyond_pip_sync_is_refused_first(story: Story) -> None:
-    story.environment.overwrite("epsilon-1.0.dist-info/RECORD", "")
+def test_odd_metadata_that_is_not_pip_s_is_refused_first(story: Story) -> None:
+    story.environment.overwrite("epsilon-1.0.egg-info/SOURCES.txt", "")
     story.write("alpha==1.0")
     manifest = story.environment.manifest()
     done = story.sync(code=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -289,6 +290,9 @@ def test_an_editable_is_built_from_its_folder() -> None:
 def test_pip_sync_acts_offline_and_from_the_stage() -> None:
     twice = snapshot(dist("a"), dist("a"), dist("b"), dist("b", local=False))
     plan = make_plan(lock("a==2.0\nb==2.0").pins, twice)
+    apart = replace(plan, apart=(Name("b"),))
+    _, second, _ = sync_commands(apart, twice, Path("/s/lock.txt"), Path("/s/whe els"))
+    assert second.arguments == ("-m", "pip", "uninstall", "--yes", "b")
     first, sync = sync_commands(plan, twice, Path("/s/lock.txt"), Path("/s/whe els"))
     assert first.arguments == ("-m", "pip", "uninstall", "--yes", "a")
     assert sync.arguments[:4] == ("-m", "piptools", "sync", "--no-config")

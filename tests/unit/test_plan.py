@@ -18,6 +18,7 @@ from envmagic.lock import parse_lock
 from envmagic.model import (
     INDEX,
     Change,
+    Damage,
     Distribution,
     Finding,
     FindingKind,
@@ -108,6 +109,7 @@ def plan(
     policy: Policy = Policy(),  # noqa: B008 (frozen)
     known: Iterable[Distribution] = (),
     constraints: str = "",
+    damage: Damage = Damage(),  # noqa: B008 (frozen)
 ) -> Plan:
     wanted = lock(text, constraints=constraints)
     return make_plan(
@@ -117,6 +119,7 @@ def plan(
         constraints=wanted.constraints,
         not_locked=wanted.not_locked,
         known={d.name: d for d in known},
+        damage=damage,
     )
 
 
@@ -598,6 +601,289 @@ def test_nothing_is_planned_for_nothing() -> None:
     assert planned.parity
 
 
+def gone(*files: str, **more: tuple[str, ...]) -> Damage:
+    """Return the damage of a name `a` that has lost some files."""
+    missing = {Name("a"): files} | {canonical_name(name): lost for name, lost in more.items()}
+    return Damage(missing={name: lost for name, lost in missing.items() if lost})
+
+
+def sharing(*pairs: tuple[str, str, int], **more: tuple[str, ...]) -> Damage:
+    """Return the damage of names that record the same files."""
+    shared: dict[Name, dict[Name, int]] = {}
+    for one, other, count in pairs:
+        shared.setdefault(Name(one), {})[Name(other)] = count
+        shared.setdefault(Name(other), {})[Name(one)] = count
+    return replace(gone(**more), shared=shared)
+
+
+def test_what_has_lost_files_is_put_in_again() -> None:
+    planned = plan("a==1.0\nb==1.0", dist("a"), dist("b"), damage=gone("a/x.py", "a/y.py"))
+    assert rows(planned) == {"a": "reinstall 1.0", "b": "equal 1.0"}
+    change = row(planned, "a")
+    assert (change.note, change.reason) == (
+        "2 of its files are gone, such as `a/x.py`",
+        "lock.txt:1",
+    )
+    assert change.locked
+    (finding,) = findings(planned, FindingKind.DAMAGED)
+    assert (finding.severity, finding.when) == (Severity.WARNING, When.NOW)
+    assert finding.text == "`a` 1.0 is damaged: 2 of its files are gone, such as `a/x.py`"
+    assert finding.hint == "a sync puts it in anew"
+    assert findings(planned, FindingKind.LABEL) == []
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "pinned"),
+    [
+        (dist("a==1.0"), "a==1.0", "==1.0"),
+        (dist("a==2.4.0+cpu"), "a==2.4.0", "==2.4.0"),
+        (dist("a==1.5"), "a>=1,<2", "==1.5"),
+        (dist("a==1.5"), "a", "==1.5"),
+        (dist("a==odd_one"), "a===odd_one", "===odd_one"),
+        (dist("a", source=VCS), VCS_LINE, ""),
+        (dist("a", source=VCS), "a==1.0", "==1.0"),
+        (dist("a", source=EDITABLE), "-e file:///src/a#egg=a", ""),
+    ],
+)
+def test_a_pin_is_put_in_again_as_the_lock_says(
+    installed: Distribution, wanted: str, pinned: str
+) -> None:
+    change = row(plan(wanted, installed, damage=gone("a.py")), "a")
+    assert change.kind is Kind.REINSTALL
+    assert change.pin is not None
+    assert change.pin.specifier == pinned
+    (as_locked,) = lock(wanted).pins
+    assert replace(change.pin, version=None, specifier="") == replace(
+        as_locked, version=None, specifier=""
+    )
+
+
+def test_another_build_is_said_to_be_one_where_it_is_put_in_again() -> None:
+    planned = plan("a==2.4.0", dist("a==2.4.0+cpu"), damage=gone("a.py"))
+    assert row(planned, "a").note == (
+        "same release, other build: lock 2.4.0, installed 2.4.0+cpu; "
+        "1 of its files is gone, such as `a.py`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("installed", "pinned", "url"),
+    [
+        (dist("a==1.5"), "==1.5", ""),
+        (dist("a==1.5+cpu"), "==1.5+cpu", ""),
+        (dist("a", source=VCS), "", f"git+https://e.org/a.git@{COMMIT}"),
+        (
+            dist("a", source=replace(VCS, subdirectory="py")),
+            "",
+            f"git+https://e.org/a.git@{COMMIT}#subdirectory=py",
+        ),
+        (dist("a", source=ARCHIVE), "", ARCHIVE.url),
+        (dist("a", source=EDITABLE), "", "file:///src/a"),
+    ],
+)
+def test_what_is_required_is_put_in_again_as_it_is(
+    installed: Distribution, pinned: str, url: str
+) -> None:
+    planned = plan("b==1.0", installed, dist("b", "a>=1"), damage=gone("a.py"))
+    change = row(planned, "a")
+    assert change.kind is Kind.REINSTALL
+    assert change.pin is not None
+    assert (change.pin.specifier, change.pin.url) == (pinned, url)
+    assert change.pin.source == installed.source
+    assert change.pin.requirer == "b"
+    assert change.unlocked
+    assert planned.counts()["unlocked"] == 1
+
+
+def test_what_it_requires_stays_while_its_wheel_is_not_known() -> None:
+    installed = [dist("a", "b"), dist("b", "c"), dist("c")]
+    planned = plan("a==1.0", *installed, damage=gone("a.py", b=("b.py",)))
+    assert rows(planned) == {"a": "reinstall 1.0", "b": "reinstall 1.0", "c": "keep any"}
+    known = [dist("a", "b"), dist("b", "d")]
+    planned = plan("a==1.0", *installed, known=known, damage=gone("a.py", b=("b.py",)))
+    assert rows(planned) == {
+        "a": "reinstall 1.0",
+        "b": "reinstall 1.0",
+        "c": "remove",
+        "d": "install any",
+    }
+
+
+def test_what_nobody_asks_for_is_not_put_in_again() -> None:
+    installed = [dist("ipykernel", "comm"), dist("comm"), dist("a"), dist("mine"), dist("b")]
+    damage = gone("a.py", comm=("comm.py",), mine=("mine.py",))
+    planned = plan("b==1.0", *installed, policy=Policy(keep=("mine",)), damage=damage)
+    assert rows(planned) == {
+        "a": "remove",
+        "b": "equal 1.0",
+        "comm": "keep",
+        "ipykernel": "keep",
+        "mine": "keep",
+    }
+    told = {f.name: f.hint for f in findings(planned, FindingKind.DAMAGED)}
+    assert told == {
+        "a": "a sync removes it",
+        "comm": "name it in the lock, and a sync puts it in anew",
+        "mine": "name it in the lock, and a sync puts it in anew",
+    }
+
+
+def test_what_lies_outside_is_not_put_in_again() -> None:
+    outside = replace(dist("a", folder="/work"), ahead=True)
+    planned = plan("a==1.0", outside, dist("a"), damage=gone("a.py"))
+    assert rows(planned) == {"a": "equal 1.0"}
+    assert planned.findings == ()
+
+
+CU12, CU13 = "nvidia-cudnn-cu12", "nvidia-cudnn-cu13"
+
+
+def test_what_shares_files_with_what_goes_is_put_in_again() -> None:
+    planned = plan(f"{CU13}==1.0", dist(CU12), dist(CU13), damage=sharing((CU12, CU13, 31)))
+    assert rows(planned) == {CU12: "remove", CU13: "reinstall 1.0"}
+    note = f"shares 31 files with `{CU12}`, which is removed"
+    assert row(planned, CU13).note == note
+    (finding,) = findings(planned, FindingKind.DAMAGED)
+    assert finding.text == f"`{CU13}` {note}, and would lose them"
+    assert (finding.severity, finding.when) == (Severity.NOTE, When.AFTER)
+    assert planned.apart == ()
+
+
+def test_what_shares_files_and_stays_with_them_stays() -> None:
+    damage = sharing((CU12, CU13, 31))
+    planned = plan(f"{CU12}==1.0\n{CU13}==1.0", dist(CU12), dist(CU13), damage=damage)
+    assert planned.parity
+    assert planned.findings == ()
+
+
+def test_a_group_that_shares_files_is_put_in_again_as_a_whole() -> None:
+    damage = sharing(("a", "b", 1), ("b", "c", 2), ("c", "d", 3), ("e", "f", 1))
+    installed = [dist(name) for name in "abcdef"]
+    text = "\n".join(f"{name}==1.0" for name in "bcdef")
+    planned = plan(text, *installed, damage=damage)
+    assert rows(planned) == {
+        "a": "remove",
+        "b": "reinstall 1.0",
+        "c": "reinstall 1.0",
+        "d": "reinstall 1.0",
+        "e": "equal 1.0",
+        "f": "equal 1.0",
+    }
+    assert row(planned, "b").note == "shares 1 file with `a`, which is removed"
+    assert row(planned, "d").note == "shares 3 files with `c`, which is reinstalled"
+
+
+@pytest.mark.parametrize(
+    ("text", "verb"), [("a==2.0", "upgraded"), ("a==0.5", "downgraded"), (VCS_LINE, "reinstalled")]
+)
+def test_what_moves_among_files_that_others_record_goes_first(text: str, verb: str) -> None:
+    planned = plan(f"{text}\nb==1.0", dist("a"), dist("b"), damage=sharing(("a", "b", 1)))
+    assert row(planned, "b").note == f"shares 1 file with `a`, which is {verb}"
+    assert planned.apart == ("a",)
+
+
+def test_another_build_of_the_same_version_goes_first_too() -> None:
+    damage = sharing(("a", "b", 1), ("b", "c", 1))
+    planned = plan("a==1.0\nb==1.0", dist("a==1.0+cpu"), dist("b"), dist("c"), damage=damage)
+    assert rows(planned) == {"a": "reinstall 1.0", "b": "reinstall 1.0", "c": "remove"}
+    assert planned.apart == ("a",)
+
+
+def test_what_pip_works_with_does_not_go_first() -> None:
+    installed = [*PROTECTED, dist("b")]
+    damage = sharing(("click", "b", 1))
+    planned = plan("click==9.0\nb==1.0", *installed, damage=damage)
+    assert rows(planned)["click"] == "upgrade 9.0"
+    assert rows(planned)["b"] == "reinstall 1.0"
+    assert planned.apart == ()
+
+
+def test_what_we_would_damage_is_put_in_again_though_it_is_not_locked() -> None:
+    installed = [dist("a"), dist("ipykernel==6.29"), dist("mine==0.1")]
+    damage = sharing(("a", "ipykernel", 1), ("ipykernel", "mine", 2))
+    planned = plan("b==1.0", *installed, policy=Policy(keep=("mine",)), damage=damage)
+    assert rows(planned) == {
+        "a": "remove",
+        "b": "install 1.0",
+        "ipykernel": "reinstall 6.29",
+        "mine": "reinstall 0.1",
+    }
+    change = row(planned, "mine")
+    assert change.reason == "kept as asked"
+    assert change.pin == Pin(
+        name=Name("mine"), version=Version("0.1"), specifier="==0.1", requirer="mine"
+    )
+    assert not change.locked
+    assert not change.unlocked
+    assert planned.counts()["unlocked"] == 0
+
+
+def test_what_is_held_and_loses_files_is_told() -> None:
+    damage = sharing(("a", "traitlets", 2))
+    planned = plan("traitlets==5.0.5", *PROTECTED, dist("a"), damage=damage)
+    assert rows(planned)["traitlets"] == "held 5.0.5"
+    (finding,) = findings(planned, FindingKind.DAMAGED)
+    assert finding.text == "`traitlets` stays and loses 2 files to `a`, which is removed"
+    assert (finding.severity, finding.when) == (Severity.WARNING, When.AFTER)
+
+
+def test_a_repair_that_is_asked_for_by_a_change_that_is_held_is_not_done() -> None:
+    damage = sharing(("traitlets", "a", 2))
+    planned = plan("traitlets==5.0.5\na==1.0", *PROTECTED, dist("a"), damage=damage)
+    assert rows(planned)["traitlets"] == "held 5.0.5"
+    assert rows(planned)["a"] == "equal 1.0"
+    assert planned.actions == ()
+
+
+def test_two_copies_of_an_unlocked_need_are_put_right_too() -> None:
+    twice = [dist("a==1.0"), replace(dist("a==0.9"), metadata="a-0.9.dist-info")]
+    planned = plan("b==1.0", *twice, dist("b", "a"))
+    assert rows(planned) == {"a": "reinstall 1.0", "b": "equal 1.0"}
+    assert row(planned, "a").note == "2 copies of its metadata"
+
+
+def test_the_right_copy_behind_a_wrong_one_does_not_pass_for_it() -> None:
+    """pip-sync goes by any of the copies, and would find nothing to do."""
+    twice = [dist("a==0.9"), dist("a==1.0")]
+    assert rows(plan("a==1.0", *twice)) == {"a": "reinstall 1.0"}
+    assert rows(plan("a==2.0", *twice)) == {"a": "upgrade 2.0"}
+
+
+def bare(*names: str) -> Damage:
+    return Damage(unrecorded={Name(n): (f"{SITE}/{n}-1.0.dist-info", f"{SITE}/{n}") for n in names})
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "swept"),
+    [
+        ("a==1.0", "reinstall 1.0", True),
+        ("a==2.0", "upgrade 2.0", True),
+        ("b==1.0", "remove", False),
+    ],
+)
+def test_what_has_no_record_is_cleared_away_before_it_is_replaced(
+    text: str, kind: str, *, swept: bool
+) -> None:
+    planned = plan(text, dist("a"), damage=bare("a"))
+    assert rows(planned)["a"] == kind
+    assert planned.sweeps == ((f"{SITE}/a-1.0.dist-info", f"{SITE}/a") if swept else ())
+    (finding,) = findings(planned, FindingKind.DAMAGED)
+    assert finding.text == "`a` 1.0 is damaged: the list of its files (RECORD) is gone"
+    kept = plan("b==1.0", dist("a"), damage=bare("a"), policy=Policy(keep=("a",)))
+    assert rows(kept)["a"] == "keep"
+    assert kept.sweeps == ()
+
+
+def test_leftovers_are_work_though_the_lock_is_fulfilled() -> None:
+    left = replace(snapshot(dist("a")), leftovers=(f"{SITE}/~a",))
+    planned = make_plan(lock("a==1.0").pins, left)
+    assert planned.sweeps == (f"{SITE}/~a",)
+    assert planned.parity
+    assert planned.work
+    assert not plan("a==1.0", dist("a")).work
+    assert plan("a==2.0", dist("a")).work
+
+
 @dataclass(frozen=True)
 class Settled:
     plan: Plan
@@ -610,6 +896,7 @@ def settle(
     before: Snapshot,
     world: Sequence[Distribution],
     policy: Policy = Policy(),  # noqa: B008 (frozen)
+    damage: Damage = Damage(),  # noqa: B008 (frozen)
 ) -> Settled:
     """Fetch what a plan needs from a world of wheels, to the end, and carry it out."""
     known: dict[Name, Distribution] = {}
@@ -621,6 +908,7 @@ def settle(
             constraints=wanted.constraints,
             not_locked=wanted.not_locked,
             known=known,
+            damage=damage,
         )
         lacking = [c for c in planned.actions if c.pin and not _serves(known.get(c.name), c.pin)]
         if not lacking:
@@ -892,6 +1180,153 @@ def test_names(case: Case, spelling: str) -> None:
     two = make_plan(lock(odd).pins, other, Policy(keep=(respell("pip-*"),)))
     assert [_without_lines(c) for c in two.changes] == [_without_lines(c) for c in one.changes]
     assert [f.kind for f in two.findings] == [f.kind for f in one.findings]
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Damage:
+    lost = draw(st.lists(st.sampled_from(NAMES), max_size=3, unique=True))
+    pairs = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.integers(1, 3))
+    together = draw(st.lists(pairs.filter(lambda pair: pair[0] != pair[1]), max_size=4))
+    return sharing(*together, **{name: (f"{name}.py",) for name in lost})
+
+
+def of_what_is_there(damage: Damage, before: Snapshot) -> Damage:
+    """Return the part of a damage that a snapshot can have: of what is local."""
+    there = {name for name, found in before.by_name().items() if found[0].local}
+    pairs = {
+        one: {other: count for other, count in others.items() if other in there}
+        for one, others in damage.shared.items()
+        if one in there
+    }
+    return Damage(
+        missing={name: lost for name, lost in damage.missing.items() if name in there},
+        shared={one: others for one, others in pairs.items() if others},
+    )
+
+
+Files = dict[Name, set[object]]
+
+
+def files_of(damage: Damage, before: Snapshot) -> Files:
+    """Return what each distribution records: a file of its own, and one for each pair."""
+    return {
+        d.name: {d.name, *(frozenset({d.name, other}) for other in damage.shared.get(d.name, ()))}
+        for d in before.distributions
+        if d.local
+    }
+
+
+def left_on_disk(
+    planned: Plan, recorded: Files, damage: Damage, order: list[Change]
+) -> set[object]:
+    """Do to the files what pip does: uninstall, then replace one after the other.
+
+    What moves to another version is taken to have no file any more that it had.
+    """
+    disk = set[object]().union(*recorded.values()) - set(damage.missing)
+    first = [c for c in planned.actions if c.kind is Kind.REMOVE or c.name in planned.apart]
+    for change in first:
+        disk -= recorded.get(change.name, set())
+    for change in order:
+        disk -= recorded.get(change.name, set()) if change not in first else set()
+        if brings_back(change):
+            disk |= recorded[change.name]
+    return disk
+
+
+def brings_back(change: Change) -> bool:
+    """Whether the same wheel goes in again, and not another build of its version."""
+    installed, pin = change.installed, change.pin
+    if not is_repair(change) or installed is None or pin is None:
+        return False
+    return installed.source == pin.source and pin.version in {None, installed.version}
+
+
+def is_repair(change: Change) -> bool:
+    return change.kind is Kind.REINSTALL and ("gone" in change.note or "shares" in change.note)
+
+
+@settings(max_examples=300)
+@given(cases(), damages(), st.randoms(use_true_random=False))
+def test_whole(case: Case, drawn: Damage, random: Random) -> None:
+    """Whatever order pip chooses, nothing that stays has lost a file, or it is told."""
+    damage = of_what_is_there(drawn, case.before)
+    settled = settle(case.wanted, case.before, case.world, damage=damage)
+    installs = [c for c in settled.plan.actions if c.kind.installs]
+    random.shuffle(installs)
+    recorded = files_of(damage, case.before)
+    disk = left_on_disk(settled.plan, recorded, damage, installs)
+    before = {d.name: d for d in case.before.distributions}
+    roots = [canonical_name(n) for n in ("pip", "pip-tools")]
+    engine = find_closure(roots, before, case.before.platform.markers)
+    unsure = {c.name for c in installs if c.name in engine and not brings_back(c)}
+    told = {f.name for f in settled.plan.findings if f.kind is FindingKind.DAMAGED}
+    for change in settled.plan.changes:
+        installed = change.installed
+        if (
+            installed is None
+            or not installed.local
+            or (change.kind.acts and not brings_back(change))
+        ):
+            continue
+        lost = recorded[change.name] - disk
+        if change.pin is None or change.kind is Kind.HELD:
+            assert not lost or change.name in told
+        else:
+            others = {name for file in lost if isinstance(file, frozenset) for name in file}
+            assert not lost or (change.name not in lost and others & unsure)
+
+
+@given(cases(), damages())
+def test_repairs_change_no_version(case: Case, drawn: Damage) -> None:
+    """Damage puts in again what would have stayed, and nothing else is different."""
+    damage = of_what_is_there(drawn, case.before)
+    known = {d.name: d for d in case.world if d.version == Version("2.0")}
+    one = {c.name: c for c in make_plan(case.wanted.pins, case.before).changes}
+    two = make_plan(case.wanted.pins, case.before, damage=damage)
+    assert [c.name for c in two.changes] == sorted(one)
+    for change in two.changes:
+        if not is_repair(change):
+            assert change == one[change.name]
+            continue
+        assert one[change.name].kind.stays
+        installed, pin = change.installed, change.pin
+        assert installed is not None
+        assert pin is not None
+        if isinstance(pin.version, Version) and isinstance(installed.version, Version):
+            assert Version(pin.version.public) == Version(installed.version.public)
+        else:
+            assert pin.source == installed.source
+    calm = Damage(shared=damage.shared)
+    settled = make_plan(case.wanted.pins, case.before, known=known)
+    if not settled.actions:
+        assert make_plan(case.wanted.pins, case.before, known=known, damage=calm) == settled
+
+
+@given(cases(), damages())
+def test_again_after_damage(case: Case, drawn: Damage) -> None:
+    """What was put in again is at rest afterwards."""
+    damage = of_what_is_there(drawn, case.before)
+    settled = settle(case.wanted, case.before, case.world, damage=damage)
+    again = make_plan(case.wanted.pins, settled.after, known=settled.known)
+    assert [(c.name, c.kind, c.reason) for c in again.actions] == []
+
+
+@given(cases(), damages(), st.randoms(use_true_random=False))
+def test_order_of_damage(case: Case, drawn: Damage, random: Random) -> None:
+    damage = of_what_is_there(drawn, case.before)
+
+    def shuffled(pairs: Iterable[tuple[Name, object]]) -> dict[Name, object]:
+        found = list(pairs)
+        random.shuffle(found)
+        return dict(found)
+
+    other = Damage(
+        missing=shuffled(damage.missing.items()),  # type: ignore[arg-type]
+        shared={n: shuffled(v.items()) for n, v in shuffled(damage.shared.items()).items()},  # type: ignore[attr-defined, misc]
+    )
+    one = make_plan(case.wanted.pins, case.before, damage=damage)
+    assert make_plan(case.wanted.pins, case.before, damage=other) == one
 
 
 def _without_lines(change: Change) -> Change:

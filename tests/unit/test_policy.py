@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from envmagic.damage import find_damage
 from envmagic.lock import parse_lock
 from envmagic.model import (
+    Damage,
     Distribution,
     Finding,
     FindingKind,
     Lock,
+    Name,
     Platform,
     Policy,
     Severity,
@@ -81,8 +85,9 @@ def refusals(
     wanted: Lock,
     snapshot: Snapshot,
     policy: Policy = Policy(),  # noqa: B008 (frozen)
+    damage: Damage = Damage(),  # noqa: B008 (frozen)
 ) -> list[str]:
-    plan = make_plan(wanted.pins, snapshot, policy, constraints=wanted.constraints)
+    plan = make_plan(wanted.pins, snapshot, policy, constraints=wanted.constraints, damage=damage)
     found = list(find_refusals(snapshot, plan, wanted, policy))
     assert {f.severity for f in found} <= {Severity.ERROR}
     assert all(f.hint for f in found)
@@ -101,6 +106,48 @@ def test_what_pip_cannot_uninstall_is_named(site: Path) -> None:
     assert text == "pip cannot uninstall `a`, `b`: there is no list of the installed files"
     assert refusals(lock("a==1.0", "x==1.0"), snapshot, Policy(keep=("b",))) == []
     assert refusals(lock("a==1.0", "b==1.0"), snapshot) == []
+
+
+def test_what_is_cleared_away_first_need_not_be_uninstalled(site: Path) -> None:
+    a, b = dist(site, "a==1.0", record=""), dist(site, "b==1.0", record="")
+    c = dist(site, "c==1.0", suffix="egg-info", record="")
+    snapshot = look(site, a, b, c)
+    damage = find_damage(snapshot)
+    assert refusals(lock("a==2.0", "b==1.0", "c==1.0"), snapshot, damage=damage) == []
+    assert refusals(lock("a==2.0", "c==1.0"), snapshot, damage=damage) == [
+        "pip cannot uninstall `b`: there is no list of the installed files"
+    ]
+    (site / a.metadata / "INSTALLER").write_text("debian\n", "utf-8")
+    debian = find_damage(snapshot)
+    assert refusals(lock("a==2.0", "b==1.0", "c==2.0"), snapshot, damage=debian) == [
+        "pip cannot uninstall `a`, `c`: there is no list of the installed files"
+    ]
+
+
+def test_odd_metadata_is_refused_where_it_is_not_cleared_away(site: Path) -> None:
+    odd = [
+        Finding(
+            kind=FindingKind.UNREADABLE, name=name, text=name, hint="move it away", path=f"/{name}"
+        )
+        for name in ("one", "two")
+    ]
+    snapshot = replace(look(site), findings=tuple(odd), leftovers=("/two",))
+    assert refusals(lock("a==1.0"), snapshot) == ["one"]
+
+
+def test_clearing_away_needs_an_environment_that_is_ours_and_no_pip(site: Path) -> None:
+    held = replace(look(site), leftovers=("/left",), distributions=(dist(site, "a==1.0"),))
+    assert refusals(lock("a==1.0"), held) == []
+    closed = replace(held, platform=replace(held.platform, writable=False))
+    assert refusals(lock("a==1.0"), closed) == [f"`{site}` is not writable"]
+    assert refusals(lock("a==1.0"), replace(closed, leftovers=())) == []
+
+
+def test_what_is_put_in_again_is_no_gap_of_the_lock(site: Path) -> None:
+    snapshot = look(site, dist(site, "a==1.0"), dist(site, "b==1.0"))
+    damage = Damage(shared={Name("a"): {Name("b"): 1}, Name("b"): {Name("a"): 1}})
+    policy = Policy(keep=("b",), exact=True)
+    assert refusals(lock("a==2.0"), snapshot, policy, damage=damage) == []
 
 
 def test_each_copy_in_this_environment_must_go(site: Path) -> None:

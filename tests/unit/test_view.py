@@ -191,6 +191,15 @@ def test_headlines() -> None:
     assert "2 pins" in headline(two)
 
 
+def test_what_is_to_be_cleared_away_is_counted() -> None:
+    swept = replace(EQUAL, plan=replace(EQUAL.plan, sweeps=("/env/~x",)))
+    assert headline(swept) == (
+        "This kernel is equal to `lock.txt`: 1 pin, nothing to change, but 1 leftover to clear away"
+    )
+    two = replace(FULL, plan=replace(FULL.plan, sweeps=("/env/~x", "/env/~y")))
+    assert headline(two).endswith("1 to remove, 1 held, 2 leftovers to clear away")
+
+
 def test_what_stays_is_counted_in_one_line() -> None:
     assert kept_line(FULL) == (
         "2 equal, 1 kept that the lock does not name, 1 that its own projects require"
