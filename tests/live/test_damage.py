@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.story import Story
+from support.story import QUIET, Story
 from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
@@ -198,9 +198,19 @@ def test_what_a_killed_pip_has_left_is_to_be_cleared_away(story: Story, wheels: 
     assert {f["hint"] for f in told} == {"a sync clears it away"}
     assert findings(report, "refused") == []
     assert "nothing to change, but 4 leftovers to clear away" in story.run("diff").stdout
+    before = environment.manifest()
+    done = story.sync().stdout
+    assert "done: 4 leftovers cleared away" in done
+    assert not [*site.glob("~*"), *site.glob("gamma*")]
+    assert "nothing to change\n" in story.run("diff").stdout
+    environment.run("-m", "envmagic", "undo", "--yes", env=QUIET)
+    assert environment.manifest() == before
     story.write("alpha==1.0", "delta==1.0")
     assert story.kinds() == {"delta": "install"}
     assert findings(story.diff(), "refused") == []
+    story.sync()
+    assert not [*site.glob("~*"), *site.glob("gamma*")]
+    assert is_whole(story)
 
 
 def test_a_distribution_without_its_record_is_to_be_cleared_away(
@@ -217,6 +227,13 @@ def test_a_distribution_without_its_record_is_to_be_cleared_away(
         assert finding["text"] == "`alpha` 1.0 is damaged: the list of its files (RECORD) is gone"
         assert findings(report, "refused") == []
         assert "2 leftovers to clear away" in story.run("diff").stdout
+    environment.overwrite("alpha/from_a_half_install.py", "")
+    story.write("alpha==2.0", "delta==1.0")
+    story.sync()
+    assert is_whole(story)
+    assert environment.freeze()["alpha"] == "2.0"
+    assert not (environment.site_packages / "alpha/from_a_half_install.py").exists()
+    environment.damage("alpha-2.0.dist-info/RECORD")
     story.write("delta==1.0")
     report = story.diff()
     assert story.kinds() == {"alpha": "remove"}
