@@ -25,6 +25,7 @@ from envmagic.model import (
     join_names,
     read_version,
 )
+from envmagic.neighbours import describe_neighbours
 from envmagic.planner import KERNEL
 from envmagic.stash import Footprint
 from envmagic.transaction import Intent
@@ -115,10 +116,12 @@ def undo_report(undone: Undone, snapshot: Snapshot, node: Node, *, done: bool = 
     steps = [s for s in undone.steps if not done or now.get(s.name) != s.after]
     plan = Plan(changes=tuple(_change(step, snapshot) for step in steps))
     changing = [c.installed for c in plan.actions if c.installed is not None]
+    neighbours = node.neighbours() if plan.actions else ()
     return Report(
         platform=snapshot.platform,
         lock=Lock(path=undone.subject, pins=()),
         plan=plan,
+        findings=tuple(describe_neighbours(neighbours, kernel=node.kernel)),
         accelerator=node.accelerator(),
         restart=Restart(reasons=node.stale(installed)),
         kernel=node.kernel,
