@@ -62,8 +62,8 @@ def download_wheels(python: Path) -> None:
     """Get the wheels of what changes, once."""
     if not all(any(WHEELS.glob(f"{_stem(pin)}-*.whl")) for pin in (*CHANGED, *ADDED)):
         command = ("-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
-        command = (*command, "--dest", str(WHEELS), *CHANGED, *ADDED)
-        subprocess.run([python, *command], check=True, capture_output=True)
+        pins = (*CHANGED, *ADDED)
+        subprocess.run([python, *command, "--dest", WHEELS, *pins], check=True, capture_output=True)
 
 
 def _stem(pin: str) -> str:
@@ -157,9 +157,9 @@ def show(
         f"\nput by: {last['files']:.0f} files; on the disk after the sync, what the environment "
         f"has no more: {last['megabytes']:.0f} MB"
     )
-    share = statistics.median(values) / reference
-    kept = share <= LIMIT
-    print(f"safety costs {share:.1%} of raw pip-sync, the limit is {LIMIT:.0%}: ", end="")
+    cost = statistics.median(values) / reference
+    kept = cost <= LIMIT
+    print(f"safety costs {cost:.1%} of raw pip-sync, the limit is {LIMIT:.0%}: ", end="")
     print("kept" if kept else "BROKEN")
     return int(not kept)
 

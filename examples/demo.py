@@ -244,7 +244,7 @@ def kill_a_sync() -> None:
     lock.write_text(re.sub(r"(?m)^numpy==.*$", NEWER[0], LOCK.read_text("utf-8")), "utf-8")
     found, files = installed(), checksums()
     module = next(ENVIRONMENT.glob("lib/*/site-packages/numpy/__init__.py"))
-    command = [PYTHON, "-m", "envmagic", "sync", lock, "--yes"]
+    command = [str(word) for word in (PYTHON, "-m", "envmagic", "sync", lock, "--yes")]
     with KERNEL_LOG.open("ab") as log:
         sync = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         while sync.poll() is None and module.exists():
