@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from envmagic import rescue
 from envmagic.model import PolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 Entry: TypeAlias = "str | bool | list[int] | None"
 """What stood under a name, in the words of `rescue.put_back`."""
@@ -65,11 +66,11 @@ class Stash:
     """
 
     def __init__(self, place: Path, name: str, note: Callable[[Path], None]) -> None:
+        self._mounts = _Mounts()
         self._places = [place]
-        self._device = place.stat().st_dev
+        self._by_mount = {self._mounts.above(os.path.realpath(place)): 0}
         self._name = name
         self._note = note
-        self._others: dict[int, int] = {}
         self._count = 0
         self.copied = 0
         """Bytes that had to be copied."""
@@ -130,7 +131,7 @@ class Stash:
         status = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             return True  # a socket, a pipe: nobody's installed file
-        place = self._place_for(entry.path, status.st_dev)
+        place = self._place_for(os.path.dirname(entry.path))
         target = self._places[place] / str(self._count)
         self._count += 1
         self._link(entry.path, target, status.st_size)
@@ -148,17 +149,57 @@ class Stash:
         rescue.copy_file(source, str(target))
         self.copied += size
 
-    def _place_for(self, path: str, device: int) -> int:
-        """Return the number of the place on a device, made beside what lies there."""
-        if device == self._device:
-            return 0
-        if device not in self._others:
-            place = Path(_highest_on(device, os.path.dirname(path)), self._name)
+    def _place_for(self, folder: str) -> int:
+        """Return the number of the place on a folder's mount, made there if need be."""
+        mount = self._mounts.above(folder)
+        if mount not in self._by_mount:
+            place = Path(_highest_below(mount, folder), self._name)
             self._note(place)
             place.mkdir(mode=0o700)
-            self._others[device] = len(self._places)
+            self._by_mount[mount] = len(self._places)
             self._places.append(place)
-        return self._others[device]
+        return self._by_mount[mount]
+
+
+class _Mounts:
+    """Where file systems begin. Neither a link nor a rename can cross such a place.
+
+    The number of a device does not tell: a folder can be mounted beside itself (a
+    container's volume), and an overlay gives its files the numbers of its layers.
+    """
+
+    def __init__(self) -> None:
+        self._types = _read_mounts()
+        self._found: dict[str, str] = {}
+
+    def above(self, folder: str) -> str:
+        """Return the mount point of a folder; its path is a real one, without symlinks."""
+        if folder not in self._found:
+            parent = os.path.dirname(folder)
+            top = folder == parent or self._is_mount(folder)
+            self._found[folder] = folder if top else self.above(parent)
+        return self._found[folder]
+
+    def is_overlay(self, mount: str) -> bool:
+        """Whether a file system is one of layers, as of a container."""
+        return self._types.get(mount, "") in {"overlay", "overlayfs", "fuse-overlayfs"}
+
+    def _is_mount(self, folder: str) -> bool:
+        return folder in self._types if self._types else os.path.ismount(folder)
+
+
+def _read_mounts() -> dict[str, str]:
+    """Return each mount point and the type of its file system; empty: not known."""
+    try:
+        lines = os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).splitlines()
+    except OSError:
+        return {}
+    fields = [line.split(" ") for line in lines]  # see proc_pid_mountinfo(5)
+    return {_unescape(each[4]): each[each.index("-") + 1] for each in fields}
+
+
+def _unescape(path: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
 
 
 def _outline(footprint: Footprint) -> dict[str, Folder]:
@@ -202,11 +243,10 @@ def _empty_trees(path: str) -> list[str]:
     return found
 
 
-def _highest_on(device: int, folder: str) -> str:
-    """Return the highest folder above a path that still lies on a device."""
-    parent = os.path.dirname(folder)
-    while parent != folder and os.stat(parent).st_dev == device and os.access(parent, os.W_OK):
-        folder, parent = parent, os.path.dirname(parent)
+def _highest_below(mount: str, folder: str) -> str:
+    """Return the highest folder from a mount point down to a folder that can be written in."""
+    while folder != mount and os.access(os.path.dirname(folder), os.W_OK):
+        folder = os.path.dirname(folder)
     return folder
 
 
@@ -217,29 +257,32 @@ def copied_bytes(footprint: Footprint, home: Path) -> int:
     (a container's disk) a link of a file of the image copies it, too.
     Raises PolicyError where there is no room for the copies.
     """
-    sizes: dict[int, int] = {}
-    works: dict[int, bool] = {}
-    for path, status in _existing(footprint):
-        device = status.st_dev
-        if device not in works:
-            works[device] = _can_link(path, home if _is_on(device, home) else None)
-        if not works[device]:
-            sizes[device] = sizes.get(device, 0) + status.st_size
-    for device, size in sizes.items():
-        folder = home if _is_on(device, home) else _folder_on(device, footprint.roots)
-        space = os.statvfs(folder)
+    mounts = _Mounts()
+    at_home = mounts.above(os.path.realpath(home))
+    sizes: dict[str, int] = {}
+    works: dict[str, bool] = {}
+    for path, size in _existing(footprint):
+        folder = os.path.dirname(path)
+        mount = mounts.above(folder)
+        if mount not in works:
+            beside = str(home) if mount == at_home else folder
+            works[mount] = not mounts.is_overlay(mount) and _can_link(path, beside)
+        if not works[mount]:
+            sizes[mount] = sizes.get(mount, 0) + size
+    for mount, size in sizes.items():
+        space = os.statvfs(mount)
         free = space.f_bavail * space.f_frsize
         if free < size + _MARGIN:
             raise PolicyError(
                 f"there is no room to put by what changes: {size / 1e6:.0f} MB are needed in "
-                f"`{folder}`, and {free / 1e6:.0f} MB are free",
+                f"`{mount}`, and {free / 1e6:.0f} MB are free",
                 "free some space, then try again",
             )
     return sum(sizes.values())
 
 
-def _existing(footprint: Footprint) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield each file that is there now, bytecode aside."""
+def _existing(footprint: Footprint) -> Iterator[tuple[str, int]]:
+    """Yield each file that is there now, and its size, bytecode aside."""
     inside = (
         os.path.join(folder, name)
         for path in footprint.whole
@@ -248,39 +291,17 @@ def _existing(footprint: Footprint) -> Iterator[tuple[str, os.stat_result]]:
     )
     for path in {*footprint.files, *inside}:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            yield path, os.lstat(path)
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode):
+                yield path, status.st_size
 
 
-def _is_on(device: int, folder: Path) -> bool:
-    return folder.stat().st_dev == device
-
-
-def _folder_on(device: int, roots: Iterable[str]) -> str:
-    there = [root for root in roots if os.path.isdir(root) and os.stat(root).st_dev == device]
-    return there[0] if there else os.sep
-
-
-def _can_link(path: str, home: Path | None) -> bool:
-    """Whether a hard link of a file costs nothing."""
-    folder = home or Path(path).parent
-    if _file_system(str(folder)) in {"overlay", "overlayfs"}:
-        return False
-    trial = folder / f".envmagic-{os.getpid()}.link"
+def _can_link(path: str, folder: str) -> bool:
+    """Whether a file system has hard links."""
+    trial = Path(folder, f".envmagic-{os.getpid()}.link")
     try:
         os.link(path, trial)
     except OSError:
         return False
     trial.unlink()
     return True
-
-
-def _file_system(folder: str) -> str:
-    """Return the type of the file system that holds a folder; empty: not known."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return ""
-    device = os.stat(folder).st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    mounts = (line.split(" ") for line in lines)  # the fields of proc_pid_mountinfo(5)
-    return next((m[m.index("-") + 1] for m in mounts if m[2] == wanted), "")

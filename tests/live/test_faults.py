@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.disks import leave_free, tmpfs
 from support.index import Index
-from support.process import run_process
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
 from support.wheels import make_project
@@ -205,7 +205,7 @@ def test_two_syncs_at_once(served: tuple[Story, Index]) -> None:
     wait_until(lambda: any("beta-1.0" in path for path in index.requests))
     second = story.sync(code=3)
     assert f"another sync of `{story.environment.prefix}` is running" in second.stderr
-    assert f"(begun by process {process.pid})" in second.stderr
+    assert f"(process {process.pid})" in second.stderr
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=30)
 
@@ -254,20 +254,8 @@ def test_a_full_disk_while_preparing(story: Story, small_disk: Path, tmp_path: P
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of 200 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(folder)]
-    run_process(mount, env=dict(os.environ), cwd=tmp_path, check=True, timeout=10)
-    yield folder
-    run_process(["umount", str(folder)], env=dict(os.environ), cwd=tmp_path, check=True, timeout=10)
-
-
-def leave_free(folder: Path, free: int) -> None:
-    status = os.statvfs(folder)
-    fill = status.f_bavail * status.f_frsize - free
-    with (folder / "filler").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, fill)
+    with tmpfs(tmp_path / "disk") as folder:
+        yield folder
 
 
 def test_an_editable_tree_that_is_gone(story: Story, tmp_path: Path) -> None:
