@@ -34,14 +34,33 @@ def find_footprint(
         for copy in by_name.get(change.name, ()):
             if copy.local:
                 files.update(_installed_files(copy, where))
-                whole.update(_own_folder(copy))
+                whole.update(_own_folders(copy))
         if change.kind.installs:
             names = list(_wheel_files(staged[change.name], where))
             files.update(names)
             whole.update(n for n in map(os.path.dirname, names) if n.endswith(".dist-info"))
+    real = _RealPaths()
+    files, whole = set(map(real.of, files)), set(map(real.of, whole))
     return Footprint(
         files=frozenset(files), whole=frozenset(whole), roots=roots_of(files | whole, where)
     )
+
+
+class _RealPaths:
+    """Paths whose folders are no symlinks: one file, one path.
+
+    `lib64` is often a symlink to `lib`, and a user may have moved a package elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: str) -> str:
+        """Return the real path of a file or symlink."""
+        folder, name = os.path.split(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
 
 
 def roots_of(paths: Iterable[str], where: Platform) -> frozenset[str]:
@@ -55,21 +74,32 @@ def roots_of(paths: Iterable[str], where: Platform) -> frozenset[str]:
 def _installed_files(distribution: Distribution, where: Platform) -> Iterator[str]:
     """Yield what pip takes away with a distribution (`UninstallPathSet.from_dist` in pip)."""
     location, base = distribution.location, Path(distribution.location, distribution.metadata)
-    if base.suffix == ".dist-info":
-        names = set(recorded_names(distribution) or ())
-    else:
-        names = {f"{base.name}/{name}" for name in _lines(base / "installed-files.txt")}
+    if base.suffix != ".dist-info":
         yield os.path.join(where.site[0], "easy-install.pth")
         yield os.path.join(where.site[0], f"{base.stem}.egg-link")
-    for name in names:
+    for name in _recorded(distribution):
         yield os.path.normpath(os.path.join(location, name))
     yield from _scripts(_read(base / "entry_points.txt"), where)
 
 
-def _own_folder(distribution: Distribution) -> Iterator[str]:
-    """Yield the metadata of a distribution; that of `setup.py develop` is its tree's own."""
+def _recorded(distribution: Distribution) -> Iterable[str]:
+    """Return the names that a distribution says it has installed, relative to its location."""
+    base = Path(distribution.location, distribution.metadata)
+    if base.suffix == ".dist-info":
+        return recorded_names(distribution) or ()
+    return {f"{base.name}/{name}" for name in _lines(base / "installed-files.txt")}
+
+
+def _own_folders(distribution: Distribution) -> Iterator[str]:
+    """Yield the metadata of a distribution; that of `setup.py develop` is its tree's own.
+
+    Also each folder that it has recorded as such: pip takes that away whole.
+    """
     if not (distribution.source.editable and distribution.metadata.endswith(".egg-info")):
         yield os.path.join(distribution.location, distribution.metadata)
+    for name in _recorded(distribution):
+        if name.endswith("/"):
+            yield os.path.normpath(os.path.join(distribution.location, name))
 
 
 def _wheel_files(wheel: StagedWheel, where: Platform) -> Iterator[str]:
