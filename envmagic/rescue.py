@@ -269,10 +269,14 @@ def put_back(folders: dict[str, Any], places: list[str], *, consume: bool) -> No
     """
     files = _Files(places, consume=consume)
     for path in sorted(folders, reverse=True):
-        _clear(path, folders[path], folders)
+        # What pip has left half-way is this change's only while it is at work.
+        _clear(path, folders, files.lost, leftovers=consume)
     for path in sorted(folders):
         if (mode := folders[path]["mode"]) is not None:
-            _make_folder(path, mode)
+            try:
+                _make_folder(path, mode)
+            except OSError:
+                files.lost.append(path)
     for path, was in folders.items():
         for name, entry in was["entries"].items():
             if entry is not None and entry is not True:
@@ -281,8 +285,9 @@ def put_back(folders: dict[str, Any], places: list[str], *, consume: bool) -> No
         raise RescueError(files.lost)
 
 
-def _clear(path: str, was: dict[str, Any], folders: dict[str, Any]) -> None:
+def _clear(path: str, folders: dict[str, Any], lost: list[str], *, leftovers: bool) -> None:
     """Take away what a change has made in a folder, and nothing of anybody else."""
+    was = folders[path]
     try:
         entries = list(os.scandir(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -292,11 +297,15 @@ def _clear(path: str, was: dict[str, Any], folders: dict[str, Any]) -> None:
         if entry.path in folders and entry.is_dir(follow_symlinks=False):
             continue  # it was cleared by itself
         if entry.name not in known:
-            mine = was["whole"] or entry.name.startswith("~") or _is_bytecode(entry.path)
+            left = leftovers and entry.name.startswith("~")
+            mine = was["whole"] or left or _is_bytecode(entry.path)
         else:
             mine = known[entry.name] is None and not entry.is_dir(follow_symlinks=False)
         if mine:
-            _remove(entry)
+            try:
+                _remove(entry)
+            except OSError:
+                lost.append(entry.path)
     if was["mode"] is None:
         with contextlib.suppress(OSError):  # something of somebody else's is in it
             os.rmdir(path)

@@ -74,17 +74,20 @@ def hold_environment(home: Path) -> Iterator[Hold]:
     What a killed sync has left is put back first. Raises PolicyError if another sync
     holds it, or where the folder cannot be used.
     """
-    try:
-        home.mkdir(mode=0o700, exist_ok=True)
-        home.chmod(0o700)
-        descriptor = rescue.take_lock(str(home))
-        if descriptor is None:
-            raise _busy(home)
-        _clean_up(home)
-        stage = Stage(Path(tempfile.mkdtemp(prefix="stage-", dir=home)))
-        hold = Hold(home, descriptor, stage)
-    except OSError as error:
-        raise _unusable(home, error) from error
+    with contextlib.ExitStack() as on_error:
+        try:
+            home.mkdir(mode=0o700, exist_ok=True)
+            home.chmod(0o700)
+            descriptor = rescue.take_lock(str(home))
+            if descriptor is None:
+                raise _busy(home)
+            on_error.callback(os.close, descriptor)
+            _clean_up(home)
+            stage = Stage(Path(tempfile.mkdtemp(prefix="stage-", dir=home)))
+        except OSError as error:
+            raise _unusable(home, error) from error
+        on_error.pop_all()
+    hold = Hold(home, descriptor, stage)
     try:
         yield hold
     except OSError as error:
