@@ -146,7 +146,9 @@ def read_progress(folder: Path) -> Progress | None:
 
 def note_place(folder: Path, place: Path) -> None:
     """Remember a place on another file system before it is made, so that it can be found."""
-    with (folder / _NOTED_PLACES).open("a", encoding="utf-8") as file:
+    noted = folder / _NOTED_PLACES
+    noted.touch(mode=0o600)
+    with noted.open("a", encoding="utf-8") as file:
         file.write(f"{place}\n")
 
 
@@ -165,13 +167,20 @@ def find_untold(home: Path) -> list[Past]:
 
 
 def mark_told(folder: Path) -> None:
-    """Remember that a user has seen how a change ended."""
+    """Remember that a user has seen how a change ended; nothing is kept only for that."""
     with contextlib.suppress(OSError):  # a full disk: then it is told again
         (folder / _TOLD).touch(mode=0o600)
+    if (folder / rescue.JOURNAL).exists() and not (folder / rescue.FILES).exists():
+        forget(folder)
+        with contextlib.suppress(OSError):  # something else is kept
+            folder.parent.rmdir()
 
 
 def prune(home: Path, limits: Limits) -> None:
-    """Forget the oldest changes beyond the limits, and those that were rolled back and told."""
+    """Forget the oldest changes beyond the limits, and those that were rolled back and told.
+
+    Of one that nobody has been told of yet, the words stay.
+    """
     kept, size = 0, 0
     for past in read_history(home):
         if past.can_be_undone:
@@ -179,6 +188,6 @@ def prune(home: Path, limits: Limits) -> None:
             kept += 1
             if kept <= limits.count and size <= limits.size:
                 continue
-        elif not past.state or not (past.folder / _TOLD).exists():
-            continue
-        forget(past.folder)
+            rescue.drop_files(str(past.folder), past.journal())
+        if past.state and (past.folder / _TOLD).exists():
+            forget(past.folder)

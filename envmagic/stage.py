@@ -40,6 +40,7 @@ class Stage:
         self.wheels_folder = folder / "wheels"
         self.wheels_folder.mkdir(mode=0o700, exist_ok=True)
         self.log = folder / "log.txt"
+        self.log.touch(mode=0o600)
         self._wheels: dict[Path, StagedWheel] = {}
 
     def wheels(self) -> dict[Name, StagedWheel]:
