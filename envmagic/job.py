@@ -34,7 +34,7 @@ _CANCELLING = Progress(phase="Cancelling: putting back what was changed")
 def give(
     order: Order, node: Node, hold: Hold, tell: Callable[[Progress], None], cancel: threading.Event
 ) -> Answer:
-    """Have an order carried out, and return how it ended; an interrupt cancels it.
+    """Have an order carried out, and return how it ended.
 
     The process goes on if this one ends. If it is killed itself, what it left is put back.
     Raises Cancelled where it was cancelled, and PolicyError for a refusal; after both of
@@ -50,10 +50,9 @@ def give(
         limits=read_limits(),
     )
     data, log = pickle.dumps(job), order.stage.log
-    with _interrupts_set(cancel):
-        running = node.start(_command(), data=data, log=log, hold=job.descriptor)
-        hold.hand_over()
-        _follow(running, change, tell, cancel)
+    running = node.start(_command(), data=data, log=log, hold=job.descriptor)
+    hold.hand_over()
+    _follow(running, change, tell, cancel)
     said = running.answer()
     answer = Answer(**json.loads(said)) if said else _after_a_kill(home, change)
     mark_told(change)
@@ -102,7 +101,7 @@ def _after_a_kill(home: Path, change: Path) -> Answer:
 
 
 @contextlib.contextmanager
-def _interrupts_set(cancel: threading.Event) -> Iterator[None]:
+def interrupts_set(cancel: threading.Event) -> Iterator[None]:
     """Let the stop button and Ctrl-C set an event, so that nothing is left half-way.
 
     Python delivers an interrupt to the main thread alone: elsewhere nothing is to be done.

@@ -13,7 +13,8 @@ from packaging.version import Version
 from envmagic.apply import SyncOrder
 from envmagic.damage import find_damage
 from envmagic.engine import last_words
-from envmagic.job import give
+from envmagic.history import read_limits
+from envmagic.job import give, interrupts_set
 from envmagic.model import (
     Cancelled,
     EngineError,
@@ -80,6 +81,7 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
     Cancelled; after each of them the environment is what it was. What goes wrong later
     is put back and not raised: the outcome says it.
     """
+    read_limits()  # a wrong one is told before anything is fetched
     before = preview(request, node)
     refuse(before)
     if not before.plan.work:
@@ -117,6 +119,7 @@ def undo(node: Node, face: Face, count: int = 1) -> Outcome:
     Raises PolicyError where there is nothing to undo, or where something else has
     changed the same projects since; and Cancelled.
     """
+    read_limits()
     shown = preview_undo(node, count)
     _ask(face, shown)
     with hold_environment(home_of(shown.platform)) as hold:
@@ -143,8 +146,10 @@ def _carry_out(
 ) -> Outcome:
     """Have an order carried out in a process of its own, and look at what came of it."""
     node.remember(before.loaded)
-    answer = give(order, node, hold, face.tell, face.cancel)
-    after = look()
+    # To the very end: who has changed something must not be told that nothing was.
+    with interrupts_set(face.cancel):
+        answer = give(order, node, hold, face.tell, face.cancel)
+        after = look()
     done = State.HELD if after.plan.held else State.SUCCEEDED
     return Outcome(
         state=done if answer.state == "succeeded" else State(answer.state),
