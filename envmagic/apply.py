@@ -127,6 +127,8 @@ class SyncOrder:
         if KERNEL in installed:
             yield from tools.start_a_kernel()
             yield from self._missing_kernelspec()
+        else:
+            yield from tools.start_python()
 
     def _new_conflicts(self, findings: tuple[Finding, ...]) -> Iterator[str]:
         promised = {f.text for f in self.report.findings if f.when is When.AFTER}

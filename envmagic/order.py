@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 START_A_KERNEL = Command(arguments=("-m", "ipykernel_launcher", "--version"), offline=True)
 """Imports all that a kernel starts with, and ends."""
+_START_PYTHON = Command(arguments=("-c", "pass"), offline=True)
+"""Runs each `.pth` file and a `sitecustomize`: these can keep every process from starting."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +45,16 @@ class Tools:
 
     def start_a_kernel(self) -> Iterator[str]:
         """Yield why no kernel can be started; nothing where one can."""
-        code, said = self.run(START_A_KERNEL)
+        yield from self._start(START_A_KERNEL, "a kernel")
+
+    def start_python(self) -> Iterator[str]:
+        """Yield why Python itself cannot be started; nothing where it can."""
+        yield from self._start(_START_PYTHON, "Python")
+
+    def _start(self, command: Command, what: str) -> Iterator[str]:
+        code, said = self.run(command)
         if code:
-            yield f"a kernel cannot start any more:\n{last_words(said)}"
+            yield f"{what} cannot start any more:\n{last_words(said)}"
 
     def must(self, command: Command, tick: Callable[[], None] = lambda: None) -> None:
         """Run a command; raises EngineError with its last words where it fails."""

@@ -220,5 +220,4 @@ class UndoOrder:
         for step in self.undone.steps:
             if now.get(step.name) != step.after:
                 yield f"`{step.name}` should be {step.after or 'gone'}, and is {now.get(step.name)}"
-        if KERNEL in now:
-            yield from tools.start_a_kernel()
+        yield from tools.start_a_kernel() if KERNEL in now else tools.start_python()
