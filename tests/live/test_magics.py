@@ -221,17 +221,6 @@ def test_an_interrupt_while_preparing_changes_nothing(
     assert not (kernel_environment.prefix / ".envmagic").exists()
 
 
-def test_an_interrupt_while_applying_puts_everything_back(story: Story, kernel: LiveKernel) -> None:
-    before = story.environment.freeze()
-    cell = kernel.start("%envsync --yes")
-    kernel.listen(lambda: "Changing" in texts(cell))
-    kernel.interrupt()
-    kernel.finish(cell)
-    assert cell.error is not None
-    assert cell.error.evalue == "cancelled; everything is as it was before"
-    assert story.environment.freeze() == before
-
-
 def test_loading_the_extension_is_light(kernel: LiveKernel) -> None:
     names = ["ipywidgets", "packaging.requirements", "piptools", "pip", "rich", "torch"]
     code = f"import sys; print([name for name in {names} if name in sys.modules])"
