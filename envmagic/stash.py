@@ -35,6 +35,8 @@ class Footprint:
     """Files, old and new ones; bytecode beside them is theirs, and not listed."""
     whole: frozenset[str] = frozenset()
     """Files and folders that are the change's own, with whatever lies in them."""
+    folders: frozenset[str] = frozenset()
+    """Folders that it can make or take away though no file of its own lies in them."""
     roots: frozenset[str] = frozenset()
     """The folders that everything lies in, and that no change takes away."""
 
@@ -211,6 +213,8 @@ def _outline(footprint: Footprint) -> dict[str, Folder]:
         folders[parent].entries.setdefault(name, None)
         if path.endswith(".py") and path not in footprint.whole:
             _add_folders(os.path.join(parent, "__pycache__"), folders, footprint.roots)
+    for path in footprint.folders:
+        _add_folders(path, folders, footprint.roots)
     for path in footprint.whole:
         if os.path.isdir(path) or not os.path.lexists(path):
             folders.setdefault(path, Folder()).whole = True

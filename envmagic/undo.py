@@ -178,7 +178,10 @@ class UndoOrder:
             title=self.undone.title,
             platform=self.platform,
             footprint=Footprint(
-                files=frozenset(files), whole=whole, roots=roots_of(files, self.platform)
+                files=frozenset(files),
+                whole=whole,
+                folders=frozenset(folders),
+                roots=roots_of(files, self.platform),
             ),
             steps=self.undone.steps,
         )
