@@ -45,6 +45,9 @@ MARK = "ENVMAGIC_CHANGE"
 """The environment variable by which all that a change starts can be told."""
 KILLED = "the process that worked on it was killed"
 
+_NEW = ".new"
+_BESIDE = ".envmagic"
+"""These end the name of what will take the place of a file of ours, or of an installed one."""
 _CLEAN_PASSES = 2
 _PATIENCE = 60.0
 """Seconds that a starting Python waits for another process that is putting back."""
@@ -58,9 +61,10 @@ class RescueError(Exception):
         super().__init__(f"cannot be put back: {', '.join(paths[:5])}")
 
 
-def door_text(script: str) -> str:
+def door_text(script: str, door: str) -> str:
     """Return the `.pth` line that runs a script at each start, while the script is there."""
-    call = f"exec(compile(open(p, 'rb').read(), p, 'exec'), {{'__name__': {FOLDER!r}, 'HOME': p}})"
+    names = f"{{'__name__': {FOLDER!r}, 'PATHS': (p, {door!r})}}"
+    call = f"exec(compile(open(p, 'rb').read(), p, 'exec'), {names})"
     return f"import os; p = {script!r}; os.path.isfile(p) and {call}\n"
 
 
@@ -210,14 +214,22 @@ def open_door(journal: dict[str, Any]) -> None:
     """Let every start of this environment's Python look for a change that was killed."""
     with open(__file__, "rb") as source:
         write_durably(journal["script"], source.read())
-    write_durably(journal["door"], door_text(journal["script"]).encode())
+    # Made in our own folder: no half of it must ever lie beside the modules.
+    made, text = f"{journal['script']}{_NEW}", door_text(journal["script"], journal["door"])
+    write_durably(made, text.encode())
+    try:
+        os.replace(made, journal["door"])
+    except OSError:  # another file system
+        write_durably(journal["door"], text.encode())
+    sync_folder(os.path.dirname(journal["door"]))
 
 
 def close_door(journal: dict[str, Any]) -> None:
-    """Take the `.pth` file away again, and what it runs."""
+    """Take the `.pth` file away again, and what it runs, whole or half-written."""
     for path in (journal["door"], journal["script"]):
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        for name in (path, f"{path}{_NEW}"):
+            with contextlib.suppress(OSError):
+                os.unlink(name)
 
 
 def drop_files(change: str, journal: dict[str, Any]) -> None:
@@ -233,7 +245,7 @@ def places_of(change: str, journal: dict[str, Any]) -> list[str]:
 
 def write_durably(path: str, data: bytes) -> None:
     """Write a file, for its user alone, that is wholly there or not at all."""
-    beside = f"{path}.new"
+    beside = f"{path}{_NEW}"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -298,7 +310,8 @@ def _clear(path: str, folders: dict[str, Any], lost: list[str], *, leftovers: bo
             continue  # it was cleared by itself
         if entry.name not in known:
             left = leftovers and entry.name.startswith("~")
-            mine = was["whole"] or left or _is_bytecode(entry.path)
+            beside = entry.name.endswith(_BESIDE) and entry.name[: -len(_BESIDE)] in known
+            mine = was["whole"] or left or beside or _is_bytecode(entry.path)
         else:
             mine = known[entry.name] is None and not entry.is_dir(follow_symlinks=False)
         if mine:
@@ -381,7 +394,7 @@ def _put_symlink(path: str, target: str) -> None:
 @contextlib.contextmanager
 def _beside(path: str) -> Iterator[str]:
     """Give a name to make something under, which then takes the place of `path`."""
-    beside = f"{path}.envmagic"
+    beside = f"{path}{_BESIDE}"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside)
     yield beside
@@ -396,13 +409,20 @@ def copy_file(source: str, target: str) -> None:
         os.chown(target, owner.st_uid, owner.st_gid)
 
 
-def look_for_killed(home: str) -> None:
+def look_for_killed(home: str, door: str) -> None:
     """Roll back what a killed change has left, unless somebody works on it: at a start."""
     if MARK in os.environ:
         # An engine whose change has ended without it, or is looked after by nobody.
         if not is_at_work(os.path.join(home, os.environ[MARK])):
             os._exit(1)
         return
+    if find_unfinished(home):
+        _await_or_roll_back(home)
+    else:
+        _shut(home, door)
+
+
+def _await_or_roll_back(home: str) -> None:
     end = time.monotonic() + _PATIENCE
     while unfinished := find_unfinished(home):
         lock = take_lock(home)
@@ -419,6 +439,16 @@ def look_for_killed(home: str) -> None:
         time.sleep(0.05)
 
 
+def _shut(home: str, door: str) -> None:
+    """Close a door that a change left open which was killed just after its end."""
+    with contextlib.suppress(OSError):  # not ours to write in
+        lock = take_lock(home)
+        if lock is not None:
+            if not find_unfinished(home):
+                close_door({"door": door, "script": os.path.join(home, SCRIPT)})
+            os.close(lock)
+
+
 def is_at_work(change: str) -> bool:
     """Whether a change goes on; False: it has ended, or is being put back."""
     if any(os.path.exists(os.path.join(change, name)) for name in (OUTCOME, ROLLING_BACK)):
@@ -431,6 +461,7 @@ def is_at_work(change: str) -> bool:
 
 if __name__ == FOLDER:
     try:
-        look_for_killed(os.path.dirname(globals()["HOME"]))
+        ran, opened = globals()["PATHS"]
+        look_for_killed(os.path.dirname(ran), opened)
     except (OSError, ValueError, RescueError) as error:
         sys.stderr.write(f"envmagic: an unfinished sync could not be rolled back: {error}\n")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from support.process import clean_environ, run_process, start_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from support.process import Completed, Process
     from support.wheelhouse import Wheelhouse
@@ -137,6 +137,14 @@ class Environment:
                 path.write_bytes(content.replace(*replace))
                 path.chmod(mode)
         return Environment(prefix)
+
+
+def differences(wanted: Mapping[str, object], found: Mapping[str, object]) -> Iterator[str]:
+    """Yield in which entries one description is unlike another, the first few."""
+    unlike = sorted(k for k in {**wanted, **found} if wanted.get(k) != found.get(k))
+    yield from (f"{k}: {wanted.get(k)} became {found.get(k)}" for k in unlike[:8])
+    if len(unlike) > 8:
+        yield f"and {len(unlike) - 8} more"
 
 
 def _describe(folder: Path, below: str, found: Manifest) -> None:
