@@ -416,10 +416,13 @@ def look_for_killed(home: str, door: str) -> None:
         if not is_at_work(os.path.join(home, os.environ[MARK])):
             os._exit(1)
         return
+    site = os.path.dirname(door)
+    known = set(os.listdir(site))
     if find_unfinished(home):
         _await_or_roll_back(home)
     else:
         _shut(home, door)
+    _take_in(site, known)
 
 
 def _await_or_roll_back(home: str) -> None:
@@ -447,6 +450,15 @@ def _shut(home: str, door: str) -> None:
             if not find_unfinished(home):
                 close_door({"door": door, "script": os.path.join(home, SCRIPT)})
             os.close(lock)
+
+
+def _take_in(folder: str, known: set[str]) -> None:
+    """Let this start see the `.pth` files that came back: it has listed them before."""
+    for name in sorted(set(os.listdir(folder)) - known):
+        if name.endswith(".pth") and name != DOOR:
+            import site  # noqa: PLC0415 (it runs this)
+
+            site.addpackage(folder, name, None)
 
 
 def is_at_work(change: str) -> bool:
