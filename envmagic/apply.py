@@ -20,6 +20,7 @@ from envmagic.footprint import find_footprint
 from envmagic.history import Step
 from envmagic.model import EngineError, FindingKind, Kind, Progress, When
 from envmagic.origin import record_origin
+from envmagic.plan import find_kernel_changes
 from envmagic.planner import KERNEL
 from envmagic.probe import installed_versions
 from envmagic.record import missing_files
@@ -60,6 +61,7 @@ class SyncOrder:
             platform=self.snapshot.platform,
             footprint=self.footprint,
             steps=tuple(self._step(change) for change in self.report.plan.actions),
+            kernel=bool(find_kernel_changes(self.report.plan, self.snapshot, self.stage.known())),
         )
 
     def _step(self, change: Change) -> Step:

@@ -51,6 +51,8 @@ _BESIDE = ".envmagic"
 _CLEAN_PASSES = 2
 _PATIENCE = 60.0
 """Seconds that a starting Python waits for another process that is putting back."""
+_KERNEL_PATIENCE = 40.0
+"""Seconds that a starting kernel waits for a change of what it starts with."""
 
 
 class RescueError(Exception):
@@ -426,7 +428,7 @@ def look_for_killed(home: str, door: str) -> None:
 
 
 def _await_or_roll_back(home: str) -> None:
-    end = time.monotonic() + _PATIENCE
+    start = time.monotonic()
     while unfinished := find_unfinished(home):
         lock = take_lock(home)
         if lock is not None:
@@ -437,9 +439,25 @@ def _await_or_roll_back(home: str) -> None:
             finally:
                 os.close(lock)
             return
-        if is_at_work(unfinished[0]) or time.monotonic() > end:
+        patience = _PATIENCE
+        if is_at_work(unfinished[0]):
+            patience = _KERNEL_PATIENCE if _breaks_this_start(unfinished[0]) else 0.0
+        if time.monotonic() > start + patience:
             return
         time.sleep(0.05)
+
+
+def _breaks_this_start(change: str) -> bool:
+    """Whether this is the start of a kernel, and a change is at what kernels start with.
+
+    Jupyter restarts a kernel while its sync goes on; it would die of an import.
+    """
+    if not {"ipykernel", "ipykernel_launcher"}.intersection(sys.orig_argv):
+        return False
+    try:
+        return bool(read_journal(change)["kernel"])
+    except FileNotFoundError:
+        return False
 
 
 def _shut(home: str, door: str) -> None:

@@ -169,6 +169,8 @@ class Intent:
     platform: Platform
     footprint: Footprint
     steps: tuple[Step, ...]
+    kernel: bool = True
+    """Whether it changes something that a kernel starts with."""
 
 
 def new_change(home: Path) -> Path:
@@ -220,6 +222,7 @@ class Transaction:
             "began": time.time(),
             "steps": [asdict(step) for step in intent.steps],
             "worker": os.getpid(),
+            "kernel": intent.kernel,
             "door": str(Path(intent.platform.site[0], rescue.DOOR)),
             "script": str(self.folder.parent / rescue.SCRIPT),
             "places": stash.others,
