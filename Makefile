@@ -18,9 +18,12 @@ FLOOR_PINS := ipython==7.34 ipywidgets==7.7.1 packaging==23.2 pip-tools==7.6.1 \
 # What live tests cover runs in environments of their own, and is not counted.
 COVERAGE := 55
 
+KILLS ?= 200
+SEED ?= 1
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench lab floors browser clean
+.PHONY: help demo test torture lint bench lab floors browser clean
 
 help: ## show this
 	@echo "usage: make TARGET"
@@ -33,6 +36,9 @@ demo: $(READY) browser ## make a real kernel equal to a lock, prove it, and take
 test: lint ## lint, then all tests, with the coverage gate
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov=envmagic --cov-branch \
 		--cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) tests
+
+torture: $(READY) ## kill -9 at every step of a sync, KILLS times (200); SEED repeats a run's draws
+	@PYTHONPATH=tests $(BIN)/python -m support.toll --kills $(KILLS) --seed $(SEED)
 
 lint: $(READY) ## ruff, mypy and the layers
 	@$(BIN)/ruff check .

@@ -18,13 +18,16 @@ from support.process import run_process
 from support.wheels import Content, wheel_metadata, wheel_stem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 """The repository."""
 
-Kind = Literal["bare", "kernel"]
-"""`bare` holds envmagic and what it requires; `kernel` holds ipykernel too."""
+Kind = Literal["bare", "kernel", "science"]
+"""`bare` holds envmagic and what it requires, `kernel` ipykernel too, `science` numpy as well."""
+
+NUMPY = ("1.26.4", "2.2.6") if sys.version_info < (3, 13) else ("2.3.4", "2.3.5")
+"""The numpy of `science`, and another that has wheels for this Python, too."""
 
 _CACHE = ROOT / ".cache" / "templates"
 _BASE = Path(sys.executable).resolve()
@@ -105,9 +108,11 @@ def _pyproject() -> dict[str, Any]:
 def _requirements(kind: Kind) -> list[str]:
     settings = _pyproject()
     requirements: list[str] = list(settings["project"]["dependencies"])
-    if kind == "kernel":
+    if kind != "bare":
         group = settings["dependency-groups"]["test"]
         requirements += [line for line in group if line.startswith("ipykernel")]
+    if kind == "science":
+        requirements.append(f"numpy=={NUMPY[0]}")
     return requirements
 
 
@@ -127,6 +132,20 @@ def _copy_cached(kind: Kind, environ: Mapping[str, str], target: Path) -> Enviro
             run_process([prefix / "bin" / "python", *install, *requirements], env=env, timeout=900)
             complete.write_text(_fingerprint(prefix))
         return Environment(prefix).copy(target)
+
+
+def fetch_wheels(requirements: Sequence[str], environ: Mapping[str, str]) -> Path:
+    """Return a folder below `.cache/` with these wheels, fetched once from the ordinary index."""
+    key = json.dumps([sys.version, str(_BASE), *requirements])
+    folder = _CACHE.with_name("wheels") / hashlib.sha256(key.encode()).hexdigest()[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "lock"):
+        if not (folder / "complete").exists():
+            fetch = ("-m", "pip", "download", "--quiet", "--disable-pip-version-check")
+            options = ("--no-deps", "--only-binary=:all:", "--dest", folder)
+            run_process([sys.executable, *fetch, *options, *requirements], env=environ, timeout=900)
+            (folder / "complete").touch()
+    return folder
 
 
 def _fingerprint(folder: Path) -> str:

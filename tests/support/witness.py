@@ -1,0 +1,115 @@
+"""Who works on an environment now, as seen from outside in /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmagic import rescue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.environment import Environment
+
+_ENGINES = ("pip", "piptools", "ipykernel_launcher")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """One process of an environment."""
+
+    pid: int
+    words: tuple[str, ...]
+    """Its command line."""
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it carries out an order."""
+        return "envmagic.worker" in self.words
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether it is what a sync starts: pip-sync, its pips, the probe of a kernel."""
+        return self.words[1:2] == ("-m",) and self.words[2] in _ENGINES and not self.is_kernel
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is a kernel with somebody at it."""
+        return "-f" in self.words
+
+    def runs(self, *words: str) -> bool:
+        """Whether its arguments have all of these."""
+        return set(words) <= set(self.words)
+
+
+class Witness:
+    """Watches one environment; processes that were there before it are not looked at."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._before = set(_processes())
+        self.home = environment.prefix / rescue.FOLDER
+
+    def look(self) -> list[Seen]:
+        """Return the processes of the environment, the oldest first."""
+        start = os.fsencode(f"{self._environment.prefix}{os.sep}")
+        found = []
+        for pid in sorted(_processes()):
+            if pid in self._before:
+                continue
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if line.startswith(start) and rescue.is_alive(pid):
+                    words = line.decode("utf-8", "replace").rstrip("\0").split("\0")
+                    found.append(Seen(pid=pid, words=tuple(words)))
+        return found
+
+    def change(self) -> Path | None:
+        """Return the folder of the newest change."""
+        found = rescue.find_changes(str(self.home))
+        return Path(found[-1]) if found else None
+
+    def changes(self) -> int:
+        """Return how many changes are kept."""
+        return len(rescue.find_changes(str(self.home)))
+
+    def there(self, path: str) -> bool:
+        """Whether a path below `site-packages` is there."""
+        return os.path.lexists(f"{self._environment.site_packages}/{path}")
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 (fast)
+
+
+def kill(pid: int) -> bool:
+    """Kill a process; False: it was not there any more."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def kill_group(pid: int) -> bool:
+    """Kill the process group of a process; False: it was not there any more."""
+    try:
+        os.killpg(os.getpgid(pid), signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def await_moment(moment: Callable[[], bool], goes_on: Callable[[], bool]) -> bool:
+    """Look each millisecond until a moment has come; False: all was over before."""
+    while not moment():
+        if not goes_on():
+            return moment()
+        time.sleep(0.001)
+    return True
