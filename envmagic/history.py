@@ -153,11 +153,16 @@ def note_place(folder: Path, place: Path) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Take away all that is kept of a change, in each of its places."""
+    """Take away all that is kept of a change, in each of its places.
+
+    The journal goes first: without its outcome it would say that all is to be put back.
+    """
     noted = folder / _NOTED_PLACES
     places = noted.read_text("utf-8").splitlines() if noted.exists() else []
-    for place in [*places, str(folder)]:
-        shutil.rmtree(place, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (folder / rescue.JOURNAL).unlink(missing_ok=True)
+        for place in [*places, str(folder)]:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def find_untold(home: Path) -> list[Past]:

@@ -21,7 +21,7 @@ from support.environment import Environment, differences
 from support.killed_at import arm
 
 from envmagic import rescue
-from envmagic.history import read_history
+from envmagic.history import Limits, prune, read_history
 from envmagic.node import LocalNode
 from envmagic.order import Tools
 from envmagic.probe import look_at_platform
@@ -201,6 +201,10 @@ def _stories(folder: Path, name: str) -> Iterator[tuple[Play, Callable[[int], bo
             play.change("commit")
             play.before = play.environment.manifest()
             yield play, lambda n, p=play: _fork(p.undo, n)  # type: ignore[misc]
+        elif name == "forget":
+            play.change("commit")
+            play.before = play.environment.manifest()
+            yield play, lambda n, p=play: _fork(lambda: prune(p.home, Limits(count=0)), n)  # type: ignore[misc]
         elif name == "start":
             _fork(lambda p=play: p.change("half-way"), 0)  # type: ignore[misc]
             yield play, lambda n, p=play: p.start(n) < 0  # type: ignore[misc]
