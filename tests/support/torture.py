@@ -34,6 +34,8 @@ _SAID = 300
 """So many of its last characters tell what became of a command."""
 _OLD, _NEW = (f"numpy-{version}.dist-info" for version in NUMPY)
 _GOES = ("goes-1.0.dist-info", "spec-1.0.dist-info", "space_one-1.0.dist-info")
+_AT_RANDOM = 0.3
+"""The share of rounds without a step, beside those that are drawn like any other."""
 _AGAIN = 0.1
 """The share of rounds after which the sync is done once more, to its end."""
 
@@ -206,7 +208,7 @@ def play(scene: Scene, seed: str, number: int, fault: Fault | None = None) -> Re
     """Play one round, and look at what is left of the environment."""
     dice = random.Random(f"{seed}:{number}")  # noqa: S311 (it must come out the same again)
     if fault is None:
-        step = dice.choice(STEPS)
+        step = RANDOM if dice.random() < _AT_RANDOM else dice.choice(STEPS)
         fault = Fault(step=step, victim=dice.choice(victims_of(step)))
     story = scene.enter(f"round-{number}-{time.time_ns()}")
     result = Result(number=number, fault=fault, prefix=story.environment.prefix)
