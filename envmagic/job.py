@@ -55,7 +55,9 @@ def give(
     _follow(running, change, tell, cancel)
     said = running.answer()
     answer = Answer(**json.loads(said)) if said else _after_a_kill(home, change)
-    mark_told(change)
+    # Jupyter's restart presses the stop button first: nobody hears what this kernel says then.
+    if not (node.kernel and answer.state == "cancelled"):
+        mark_told(change)
     if answer.state == "cancelled":
         raise Cancelled(f"cancelled; {_PUT_BACK}")
     if answer.state == "refused":
