@@ -23,9 +23,9 @@ def main() -> None:
     shell.run_line_magic("load_ext", "envmagic")
     load = time.process_time() - began
 
-    from envmagic.node import LocalNode  # noqa: PLC0415 (what is measured must be the first)
-    from envmagic.options import add_diff_options, make_request  # noqa: PLC0415
-    from envmagic.preview import preview  # noqa: PLC0415
+    from envmagic.edge.node import LocalNode  # noqa: PLC0415 (what is measured must be the first)
+    from envmagic.face.options import add_diff_options, make_request  # noqa: PLC0415
+    from envmagic.story.preview import preview  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()
     add_diff_options(parser)

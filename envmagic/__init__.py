@@ -19,7 +19,7 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
 
     What a killed sync has left is put back, and what became of it is shown.
     """
-    from envmagic.magics import EnvMagics  # noqa: PLC0415 (the terminal does without IPython)
+    from envmagic.face.magics import EnvMagics  # noqa: PLC0415 (the terminal does without IPython)
 
     magics = EnvMagics(ipython)
     ipython.register_magics(magics)

@@ -2,7 +2,7 @@
 
 import sys
 
-from envmagic.cli import main
+from envmagic.face.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

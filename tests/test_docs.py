@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from envmagic.cli import main
-from envmagic.lock import parse_lock
-from envmagic.options import (
+from envmagic.core.lock import parse_lock
+from envmagic.face.cli import main
+from envmagic.face.options import (
     Parser,
     add_diff_options,
     add_dry_run,

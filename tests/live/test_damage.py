@@ -20,8 +20,8 @@ LIBRARY = "nvidia/cudnn/lib/libcudnn.so.9"
 CU12, CU13 = "nvidia-cudnn-cu12", "nvidia-cudnn-cu13"
 LOOK = """\
 import json
-from envmagic.damage import find_damage
-from envmagic.probe import take_snapshot
+from envmagic.edge.damage import find_damage
+from envmagic.edge.probe import take_snapshot
 damage = find_damage(take_snapshot())
 print(json.dumps([damage.missing, damage.shared, damage.unrecorded]))
 """

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.nvml import LIBRARY, FakeGpu, FakeNvml, build_fake_nvml, compiler
 
-from envmagic.gpu import AcceleratorProbe, probe_accelerator
-from envmagic.model import Accelerator, Gpu
+from envmagic.core.report import Accelerator, Gpu
+from envmagic.edge.gpu import AcceleratorProbe, probe_accelerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +195,7 @@ def test_a_driver_that_hangs_does_not_outlive_a_kernel_that_is_gone(
     machine: Machine, tmp_path: Path
 ) -> None:
     machine(FakeNvml(hang=tmp_path / "pid"))
-    script = find_spec("envmagic.nvml")
+    script = find_spec("envmagic.edge.nvml")
     assert script is not None
     arguments = [sys.executable, "-I", "-S", str(script.origin), "1", *filter(None, sys.path)]
     assert subprocess.run(arguments, check=False, timeout=30).returncode == -signal.SIGALRM

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.wheels import make_project
 
-from envmagic.model import canonical_name
+from envmagic.core.model import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -135,7 +135,7 @@ _ASK = """\
 import io, sys
 sys.stdin = io.StringIO("y\\ny\\ny\\n")
 sys.stdin.isatty = lambda: True
-from envmagic.cli import main
+from envmagic.face.cli import main
 sys.exit(main(["sync", *sys.argv[1:]]))
 """
 

@@ -178,7 +178,7 @@ def test_modes(story: Story) -> None:
     """Whatever the umask says, all of it is for its user alone."""
     story.write("alpha==2.0", "many==1.0")
     script = (
-        "import os, sys; os.umask(0); from envmagic.cli import main; "
+        "import os, sys; os.umask(0); from envmagic.face.cli import main; "
         f"sys.exit(main(['sync', {str(story.lock)!r}, '--yes', *{story.places!r}]))"
     )
     environment = story.environment

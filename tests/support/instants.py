@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING
 from support.environment import Environment, differences
 from support.killed_at import arm
 
-from envmagic import rescue
-from envmagic.history import Limits, prune, read_history
-from envmagic.node import LocalNode
-from envmagic.order import Tools
-from envmagic.probe import look_at_platform
-from envmagic.stage import Stage
-from envmagic.stash import Footprint
-from envmagic.transaction import Intent, Transaction, new_change, recover
-from envmagic.undo import Undone, UndoOrder
+from envmagic.change import rescue
+from envmagic.change.history import Limits, prune, read_history
+from envmagic.change.order import Tools
+from envmagic.change.stash import Footprint
+from envmagic.change.transaction import Intent, Transaction, new_change, recover
+from envmagic.change.undo import Undone, UndoOrder
+from envmagic.edge.node import LocalNode
+from envmagic.edge.probe import look_at_platform
+from envmagic.edge.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from envmagic.model import Platform
+    from envmagic.core.model import Platform
 
 _AT = "ENVMAGIC_TEST_KILL_AT"
 _HOOK = f"import os; n = os.environ.get({_AT!r}); n and __import__('killed_at').arm(int(n))\n"

@@ -18,7 +18,7 @@ from support.story import QUIET
 from support.templates import NUMPY
 from support.witness import Seen, Witness, await_moment, kill, kill_group
 
-from envmagic import rescue
+from envmagic.change import rescue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envmagic import rescue
+from envmagic.change import rescue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class Seen:
     @property
     def is_worker(self) -> bool:
         """Whether it carries out an order."""
-        return "envmagic.worker" in self.words
+        return "envmagic.change.worker" in self.words
 
     @property
     def is_engine(self) -> bool:

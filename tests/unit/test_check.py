@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement as Oracle
 
-from envmagic.check import conflict_finding, find_conflicts, inspect_snapshot
-from envmagic.model import (
+from envmagic.core.check import conflict_finding, find_conflicts, inspect_snapshot
+from envmagic.core.model import (
     Distribution,
     Finding,
     FindingKind,
@@ -25,7 +25,7 @@ from envmagic.model import (
 )
 
 if TYPE_CHECKING:
-    from envmagic.requirement import Markers
+    from envmagic.core.requirement import Markers
 
 SITE = "/env/site-packages"
 MARKERS: Markers = (("python_version", "3.11"), ("sys_platform", "linux"))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from envmagic.compare import compare, direction, place, same_source
-from envmagic.model import (
+from envmagic.core.compare import compare, direction, place, same_source
+from envmagic.core.model import (
     INDEX,
     AnyVersion,
     Distribution,

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envmagic.damage import find_damage
-from envmagic.model import (
+from envmagic.core.model import (
     Damage,
     Distribution,
     Name,
@@ -22,7 +21,8 @@ from envmagic.model import (
     canonical_name,
     read_version,
 )
-from envmagic.record import missing_files
+from envmagic.edge.damage import find_damage
+from envmagic.edge.record import missing_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

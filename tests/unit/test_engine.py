@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from envmagic.engine import (
+from envmagic.core.engine import (
     absent_name,
     editable_command,
     effective_lock,
@@ -29,12 +29,11 @@ from envmagic.engine import (
     versions_command,
     versions_in,
 )
-from envmagic.lock import parse_lock
-from envmagic.model import (
+from envmagic.core.errors import EngineError
+from envmagic.core.lock import parse_lock
+from envmagic.core.model import (
     INDEX,
-    Command,
     Distribution,
-    EngineError,
     Lock,
     Name,
     Plan,
@@ -42,14 +41,16 @@ from envmagic.model import (
     Snapshot,
     Source,
     SourceKind,
+    StagedWheel,
     canonical_name,
     read_version,
 )
-from envmagic.plan import make_plan
-from envmagic.stage import StagedWheel
+from envmagic.core.plan import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from envmagic.core.nodes import Command
 
 SITE = "/env/site-packages"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -281,7 +282,7 @@ def test_an_editable_is_built_from_its_folder() -> None:
     (pin,) = lock("-e file:///src/a%20tree#egg=a").pins
     assert editable_command(pin, Path("/w"), ()).arguments == (
         "-m",
-        "envmagic.editable",
+        "envmagic.edge.editable",
         "/src/a tree",
         "/w",
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from packaging.version import Version
 
-from envmagic.freeze import freeze, summarize
-from envmagic.model import Distribution, Name, Snapshot, Source, SourceKind
-from envmagic.probe import look_at_platform
+from envmagic.core.model import Distribution, Name, Snapshot, Source, SourceKind
+from envmagic.edge.freeze import freeze, summarize
+from envmagic.edge.probe import look_at_platform
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 INDEX_LINE = "a==1"

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from packaging.markers import default_environment
 from packaging.version import Version
 
-from envmagic.lock import LockError, dump_lock, parse_lock
-from envmagic.model import INDEX, Lock, Name, Pin, Source, SourceKind, canonical_name
+from envmagic.core.lock import LockError, dump_lock, parse_lock
+from envmagic.core.model import INDEX, Lock, Name, Pin, Source, SourceKind, canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -636,7 +636,7 @@ def test_no_source_tells_a_secret() -> None:
 def test_a_plain_lock_does_not_wait_for_packaging() -> None:
     program = (
         "import sys, json\n"
-        "from envmagic.lock import parse_lock\n"
+        "from envmagic.core.lock import parse_lock\n"
         f"text = 'six==1 \\\\\\n    --hash=sha256:{SHA}\\n# note\\nnumpy==1.26.4  # x\\n'\n"
         "lock = parse_lock(text, 'a.txt', read=open, markers={})\n"
         "assert len(lock.pins) == 2\n"

@@ -21,8 +21,8 @@ from pip._internal.network.session import PipSession
 from pip._internal.req.constructors import install_req_from_parsed_requirement
 from pip._internal.req.req_file import parse_requirements
 
-from envmagic.lock import LockError, parse_lock
-from envmagic.model import Pin, SourceKind, canonical_name
+from envmagic.core.lock import LockError, parse_lock
+from envmagic.core.model import Pin, SourceKind, canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

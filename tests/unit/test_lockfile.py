@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envmagic.lock import LockError
-from envmagic.lockfile import find_lock, read_lock
-from envmagic.probe import look_at_platform
+from envmagic.core.lock import LockError
+from envmagic.edge.lockfile import find_lock, read_lock
+from envmagic.edge.probe import look_at_platform
 
 if TYPE_CHECKING:
     from pathlib import Path

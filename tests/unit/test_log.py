@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envmagic.log import open_log
-from envmagic.model import Command, EngineError
-from envmagic.node import LocalNode
-from envmagic.redact import redact
-from envmagic.stage import Stage
+from envmagic.core.errors import EngineError
+from envmagic.core.nodes import Command
+from envmagic.core.redact import redact
+from envmagic.edge.log import open_log
+from envmagic.edge.node import LocalNode
+from envmagic.edge.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

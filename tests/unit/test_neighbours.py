@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envmagic.model import (
+from envmagic.core.model import (
     Change,
     Finding,
     FindingKind,
     Kind,
     Lock,
-    Neighbour,
-    NeighbourKind,
     Plan,
     Platform,
-    Report,
     Severity,
     canonical_name,
 )
-from envmagic.neighbours import describe_neighbours, find_neighbours
-from envmagic.probe import look_at_platform
-from envmagic.sync import has_grown
+from envmagic.core.report import Neighbour, NeighbourKind, Report
+from envmagic.edge.neighbours import describe_neighbours, find_neighbours
+from envmagic.edge.probe import look_at_platform
+from envmagic.story.sync import has_grown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,10 +12,9 @@ from hypothesis.errors import UnsatisfiedAssumption
 from packaging.markers import default_environment
 from packaging.version import Version
 
-from envmagic.check import find_conflicts
-from envmagic.freeze import freeze
-from envmagic.lock import parse_lock
-from envmagic.model import (
+from envmagic.core.check import find_conflicts
+from envmagic.core.lock import parse_lock
+from envmagic.core.model import (
     INDEX,
     Change,
     Damage,
@@ -37,9 +36,10 @@ from envmagic.model import (
     canonical_name,
     read_version,
 )
-from envmagic.plan import make_plan, simulate
-from envmagic.planner import KERNEL
-from envmagic.requirement import find_closure, parse_requirement
+from envmagic.core.plan import make_plan, simulate
+from envmagic.core.planner import KERNEL
+from envmagic.core.requirement import find_closure, parse_requirement
+from envmagic.edge.freeze import freeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envmagic.damage import find_damage
-from envmagic.lock import parse_lock
-from envmagic.model import (
+from envmagic.core.lock import parse_lock
+from envmagic.core.model import (
     Damage,
     Distribution,
     Finding,
@@ -23,8 +22,9 @@ from envmagic.model import (
     canonical_name,
     read_version,
 )
-from envmagic.plan import make_plan
-from envmagic.policy import find_idle_globs, find_refusals, find_trust_questions
+from envmagic.core.plan import make_plan
+from envmagic.edge.damage import find_damage
+from envmagic.story.policy import find_idle_globs, find_refusals, find_trust_questions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from envmagic.model import (
+from envmagic.core.model import (
     INDEX,
     Distribution,
     FindingKind,
@@ -26,18 +26,18 @@ from envmagic.model import (
     SourceKind,
     canonical_name,
 )
-from envmagic.origin import (
+from envmagic.edge.origin import (
     read_source,
     source_from_json,
     source_to_json,
 )
-from envmagic.probe import (
+from envmagic.edge.probe import (
     installed_versions,
     look_at_platform,
     parse_header,
     take_snapshot,
 )
-from envmagic.record import (
+from envmagic.edge.record import (
     can_be_uninstalled,
     loaded_distributions,
     missing_files,

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pip._internal.req.req_file import preprocess
 
-from envmagic.model import Command, EnvmagicError
-from envmagic.redact import hide_secrets, redact, strip_userinfo
+from envmagic.core.errors import EnvmagicError
+from envmagic.core.nodes import Command
+from envmagic.core.redact import hide_secrets, redact, strip_userinfo
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from envmagic.model import Distribution, Name, canonical_name
-from envmagic.probe import look_at_platform
-from envmagic.requirement import (
+from envmagic.core.model import Distribution, Name, canonical_name
+from envmagic.core.requirement import (
     Markers,
     Requirement,
     find_closure,
@@ -25,6 +24,7 @@ from envmagic.requirement import (
     requirements_of,
     unreadable_lines,
 )
+from envmagic.edge.probe import look_at_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

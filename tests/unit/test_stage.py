@@ -13,9 +13,10 @@ import pytest
 from packaging.version import Version
 from support.wheels import make_wheel
 
-from envmagic.model import INDEX, EngineError, Name, Source, SourceKind
-from envmagic.origin import read_source, record_origin
-from envmagic.stage import Stage, read_wheel
+from envmagic.core.errors import EngineError
+from envmagic.core.model import INDEX, Name, Source, SourceKind
+from envmagic.edge.origin import read_source, record_origin
+from envmagic.edge.stage import Stage, read_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

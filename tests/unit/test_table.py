@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from packaging.version import Version
 
-from envmagic.model import (
+from envmagic.core.model import (
     Change,
     Distribution,
     Finding,
@@ -16,17 +16,13 @@ from envmagic.model import (
     Kind,
     Lock,
     Name,
-    Outcome,
     Pin,
     Plan,
     Platform,
-    Progress,
-    Report,
-    Restart,
     Severity,
-    State,
 )
-from envmagic.table import (
+from envmagic.core.report import Outcome, Progress, Report, Restart, State
+from envmagic.face.table import (
     render_html,
     render_outcome_html,
     render_progress_html,

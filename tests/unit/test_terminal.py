@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from envmagic.model import Change, Kind, Lock, Name, Plan, Report
-from envmagic.probe import look_at_platform
-from envmagic.terminal import print_report
+from envmagic.core.model import Change, Kind, Lock, Name, Plan
+from envmagic.core.report import Report
+from envmagic.edge.probe import look_at_platform
+from envmagic.face.terminal import print_report
 
 
 class Terminal(io.StringIO):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envmagic import rescue
-from envmagic.history import Limits, find_untold, mark_told, prune, read_history
-from envmagic.model import PolicyError
-from envmagic.rescue import RescueError, put_back
-from envmagic.stash import Footprint, Stash
-from envmagic.transaction import hold_environment, recover
+from envmagic.change import rescue
+from envmagic.change.history import Limits, find_untold, mark_told, prune, read_history
+from envmagic.change.rescue import RescueError, put_back
+from envmagic.change.stash import Footprint, Stash
+from envmagic.change.transaction import hold_environment, recover
+from envmagic.core.errors import PolicyError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,36 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from envmagic.check import inspect_snapshot
-from envmagic.lock import parse_lock
-from envmagic.model import (
+from envmagic.core.check import inspect_snapshot
+from envmagic.core.lock import parse_lock
+from envmagic.core.model import (
     INDEX,
-    Accelerator,
     Distribution,
     Finding,
     FindingKind,
-    Gpu,
     Kind,
     Name,
-    Outcome,
     Plan,
     Platform,
     Policy,
-    Report,
-    Restart,
     Severity,
     Snapshot,
     Source,
     SourceKind,
-    State,
     When,
     canonical_name,
     read_version,
 )
-from envmagic.plan import make_plan
-from envmagic.policy import find_trust_questions
-from envmagic.table import render_html, render_outcome_html, render_words_html
-from envmagic.view import (
+from envmagic.core.plan import make_plan
+from envmagic.core.report import Accelerator, Gpu, Outcome, Report, Restart, State
+from envmagic.face.table import render_html, render_outcome_html, render_words_html
+from envmagic.face.view import (
     SYMBOLS,
     accelerator_line,
     cells,
@@ -50,6 +44,7 @@ from envmagic.view import (
     report_to_json,
     shown_changes,
 )
+from envmagic.story.policy import find_trust_questions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""One change of an environment: whole in the end, or never there."""

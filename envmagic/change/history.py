@@ -1,0 +1,201 @@
+"""What past changes of an environment did, and what is kept of them for an undo."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envmagic.change import rescue
+from envmagic.core.errors import EnvmagicError
+from envmagic.core.report import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envmagic.core.model import Name
+
+_TOLD = "told"
+_PROGRESS = "progress.json"
+_NOTED_PLACES = "places"
+_COUNT = "ENVMAGIC_UNDO_COUNT"
+_SIZE = "ENVMAGIC_UNDO_SIZE"
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+class SettingError(EnvmagicError):
+    """An environment variable of ours says something that cannot be."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How much is kept for an undo: changes, and bytes on the disk."""
+
+    count: int = 3
+    size: int = 5 * 10**9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What a change did to one name; a version is None where the name was not installed."""
+
+    name: Name
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """One change that has ended, or that is at work: `state` is empty then."""
+
+    folder: Path
+    title: str
+    began: float
+    """Seconds since the epoch."""
+    steps: tuple[Step, ...]
+    state: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether what it changed is still put by."""
+        return self.state == "succeeded" and (self.folder / rescue.FILES).is_dir()
+
+    @property
+    def kept_bytes(self) -> int:
+        """What it costs on the disk: files that the environment has no more."""
+        return sum(
+            status.st_size
+            for place in rescue.places_of(str(self.folder), self.journal())
+            for status in _statuses(place)
+            if status.st_nlink == 1
+        )
+
+    def journal(self) -> dict[str, Any]:
+        """Return its journal."""
+        name = rescue.ROLLED_BACK if self.state == "rolled_back" else rescue.JOURNAL
+        return rescue.read_journal(str(self.folder), name)
+
+
+def _statuses(place: str) -> Iterator[os.stat_result]:
+    try:
+        for entry in os.scandir(place):
+            yield entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return
+
+
+def read_limits() -> Limits:
+    """Return the limits that the user's environment variables set; raises SettingError."""
+    count = os.environ.get(_COUNT, "").strip() or str(Limits().count)
+    size = os.environ.get(_SIZE, "").strip() or str(Limits().size)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", size, re.IGNORECASE)
+    if not re.fullmatch(r"\d+", count):
+        raise SettingError(f"`{_COUNT}={count}` is not a number", "write a whole number, such as 3")
+    if match is None:
+        raise SettingError(f"`{_SIZE}={size}` is not a size", "write a size such as `2GB`")
+    return Limits(count=int(count), size=int(float(match[1]) * _UNITS[match[2].upper()]))
+
+
+def read_history(home: Path) -> list[Past]:
+    """Return the changes of an environment that have begun, the newest first."""
+    return [past for folder in reversed(rescue.find_changes(str(home))) if (past := _read(folder))]
+
+
+def _read(folder: str) -> Past | None:
+    there = {entry.name for entry in Path(folder).iterdir()}
+    name = rescue.JOURNAL if rescue.JOURNAL in there else rescue.ROLLED_BACK
+    if name not in there:
+        return None
+    journal = rescue.read_journal(folder, name)
+    outcome: dict[str, Any] = {}
+    if rescue.OUTCOME in there:
+        outcome = json.loads(Path(folder, rescue.OUTCOME).read_text("utf-8"))
+    elif name == rescue.ROLLED_BACK:
+        outcome = {"state": "rolled_back"}
+    return Past(
+        folder=Path(folder),
+        title=journal["title"],
+        began=journal["began"],
+        steps=tuple(Step(**step) for step in journal["steps"]),
+        state=outcome.get("state", ""),
+        problems=tuple(outcome.get("problems", ())),
+    )
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Say how far a change has come, for whoever looks; raises OSError."""
+    words = {"phase": progress.phase, "done": progress.done, "total": progress.total}
+    beside = folder / f"{_PROGRESS}.new"
+    beside.touch(mode=0o600)
+    beside.write_text(json.dumps(words), "utf-8")
+    beside.replace(folder / _PROGRESS)
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """Return how far a change has come, as its process last said; None: it did not say."""
+    try:
+        return Progress(**json.loads((folder / _PROGRESS).read_text("utf-8")))
+    except (OSError, ValueError):
+        return None
+
+
+def note_place(folder: Path, place: Path) -> None:
+    """Remember a place on another file system before it is made, so that it can be found."""
+    noted = folder / _NOTED_PLACES
+    noted.touch(mode=0o600)
+    with noted.open("a", encoding="utf-8") as file:
+        file.write(f"{place}\n")
+
+
+def forget(folder: Path) -> None:
+    """Take away all that is kept of a change, in each of its places.
+
+    The journal goes first: without its outcome it would say that all is to be put back.
+    """
+    noted = folder / _NOTED_PLACES
+    places = noted.read_text("utf-8").splitlines() if noted.exists() else []
+    with contextlib.suppress(OSError):
+        (folder / rescue.JOURNAL).unlink(missing_ok=True)
+        for place in [*places, str(folder)]:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def find_untold(home: Path) -> list[Past]:
+    """Return what ended while nobody was looking, the oldest first."""
+    history = reversed(read_history(home))
+    return [past for past in history if past.state and not (past.folder / _TOLD).exists()]
+
+
+def mark_told(folder: Path) -> None:
+    """Remember that a user has seen how a change ended; nothing is kept only for that."""
+    with contextlib.suppress(OSError):  # a full disk: then it is told again
+        (folder / _TOLD).touch(mode=0o600)
+    if (folder / rescue.JOURNAL).exists() and not (folder / rescue.FILES).exists():
+        forget(folder)
+        with contextlib.suppress(OSError):  # something else is kept
+            folder.parent.rmdir()
+
+
+def prune(home: Path, limits: Limits) -> None:
+    """Forget the oldest changes beyond the limits, and those that were rolled back and told.
+
+    Of one that nobody has been told of yet, the words stay.
+    """
+    kept, size = 0, 0
+    for past in read_history(home):
+        if past.can_be_undone:
+            size += past.kept_bytes
+            kept += 1
+            if kept <= limits.count and size <= limits.size:
+                continue
+            rescue.drop_files(str(past.folder), past.journal())
+        if past.state and (past.folder / _TOLD).exists():
+            forget(past.folder)

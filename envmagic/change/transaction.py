@@ -1,0 +1,266 @@
+"""One change of an environment: whole in the end, or never there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmagic.change import rescue
+from envmagic.change.history import (
+    find_untold,
+    forget,
+    note_place,
+    read_history,
+    read_progress,
+    write_progress,
+)
+from envmagic.change.stash import Stash
+from envmagic.core.errors import PolicyError
+from envmagic.edge.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envmagic.change.history import Past, Step
+    from envmagic.change.stash import Footprint
+    from envmagic.core.model import Platform
+    from envmagic.core.report import Progress
+
+_LOG = "last-sync.log"
+
+
+def home_of(platform: Platform) -> Path:
+    """Return the folder in which all that we keep of an environment lies."""
+    return Path(platform.base) / rescue.FOLDER
+
+
+class Hold:
+    """An environment that is held against every other sync, and the stage to work in."""
+
+    def __init__(self, home: Path, descriptor: int, stage: Stage) -> None:
+        self.home = home
+        self.descriptor: int | None = descriptor
+        self.stage = stage
+
+    def hand_over(self) -> None:
+        """Leave lock and stage to a process that has inherited the descriptor."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+        self.descriptor = None
+
+    def end(self) -> None:
+        """Take the stage away, and the lock, and the folder where nothing is kept."""
+        if self.descriptor is None:
+            return
+        _clear_stages(self.home)
+        with contextlib.suppress(OSError):
+            (self.home / rescue.LOCK).unlink()
+        self.hand_over()
+        with contextlib.suppress(OSError):  # something is kept, or the next sync has begun
+            self.home.rmdir()
+
+
+@contextlib.contextmanager
+def hold_environment(home: Path) -> Iterator[Hold]:
+    """Hold an environment against every other sync of it.
+
+    What a killed sync has left is put back first. Raises PolicyError if another sync
+    holds it, or where the folder cannot be used.
+    """
+    with contextlib.ExitStack() as on_error:
+        try:
+            home.mkdir(mode=0o700, exist_ok=True)
+            home.chmod(0o700)
+            descriptor = rescue.take_lock(str(home))
+            if descriptor is None:
+                raise _busy(home)
+            on_error.callback(os.close, descriptor)
+            _clean_up(home)
+            stage = Stage(Path(tempfile.mkdtemp(prefix="stage-", dir=home)))
+        except OSError as error:
+            raise _unusable(home, error) from error
+        on_error.pop_all()
+    hold = Hold(home, descriptor, stage)
+    try:
+        yield hold
+    except OSError as error:
+        raise _unusable(home, error) from error
+    finally:
+        hold.end()
+
+
+def _busy(home: Path) -> PolicyError:
+    at_work = next((past for past in read_history(home) if not past.state), None)
+    progress = read_progress(at_work.folder) if at_work else None
+    how_far = f": {progress.phase.lower()}" if progress else ""
+    counted = f", {progress.done} of {progress.total}" if progress and progress.total else ""
+    return PolicyError(
+        f"another sync of `{home.parent}` is running (process "
+        f"{rescue.lock_holder(str(home))}{how_far}{counted})",
+        "wait until it has ended",
+    )
+
+
+def _unusable(home: Path, error: OSError) -> PolicyError:
+    hint = "free some space, then try again" if error.errno == errno.ENOSPC else ""
+    return PolicyError(
+        f"`{error.filename or home}` cannot be used: {error.strerror}; nothing was changed", hint
+    )
+
+
+def recover(home: Path) -> list[Past]:
+    """Put back what a killed sync has left, if nobody works on it any more.
+
+    Returns the changes that ended while nobody was looking, the oldest first.
+    Raises PolicyError where they cannot be put back.
+    """
+    if not home.is_dir():
+        return []
+    if rescue.find_unfinished(str(home)) or any(home.glob("stage-*")):
+        descriptor = rescue.take_lock(str(home))
+        if descriptor is not None:
+            try:
+                _clean_up(home)
+            except OSError as error:
+                raise _unusable(home, error) from error
+            finally:
+                os.close(descriptor)
+    return find_untold(home)
+
+
+def _clean_up(home: Path) -> None:
+    """Put back what is unfinished, and take away what nobody needs: the lock is ours."""
+    for change in rescue.find_unfinished(str(home)):
+        put_back_or_say(change, [rescue.KILLED])
+    _clear_stages(home)
+    for folder in map(Path, rescue.find_changes(str(home))):
+        if not any((folder / name).exists() for name in (rescue.JOURNAL, rescue.ROLLED_BACK)):
+            forget(folder)
+
+
+def put_back_or_say(change: str, problems: list[str], state: str = "rolled_back") -> None:
+    """Roll a change back; raises PolicyError that names what cannot be put back."""
+    try:
+        rescue.roll_back(change, problems, state)
+    except rescue.RescueError as error:
+        raise PolicyError(
+            f"an unfinished sync could not be rolled back: {error}",
+            f"what was put by is in `{change}`; or make the environment anew",
+        ) from error
+
+
+def _clear_stages(home: Path) -> None:
+    for left in home.glob("stage-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """What a change is about to do, as far as that must be written down before it."""
+
+    title: str
+    platform: Platform
+    footprint: Footprint
+    steps: tuple[Step, ...]
+    kernel: bool = True
+    """Whether it changes something that a kernel starts with."""
+
+
+def new_change(home: Path) -> Path:
+    """Return the folder of a change to come; later ones sort behind earlier ones."""
+    return home / f"{rescue.CHANGES}{time.time_ns()}"
+
+
+class Transaction:
+    """A change that has begun: ended by `commit` or by `roll_back`, whoever gets that far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Measure a step of the change, for its outcome; in seconds."""
+        began = time.perf_counter()
+        yield
+        self._seconds[step] = time.perf_counter() - began
+
+    @classmethod
+    def begin(cls, folder: Path, intent: Intent) -> Transaction:
+        """Put by all that the change can touch, and write it down, durably.
+
+        Raises PolicyError where that fails; nothing was changed then.
+        """
+        begun = cls(folder)
+        try:
+            with begun.timed("stash"):
+                begun._write_down(intent)
+        except OSError as error:
+            forget(folder)
+            raise _unusable(folder, error) from error
+        return begun
+
+    def _write_down(self, intent: Intent) -> None:
+        files = self.folder / rescue.FILES
+        self.folder.mkdir(mode=0o700)
+        files.mkdir(mode=0o700)
+        name = f".envmagic-{self.folder.name}"
+        stash = Stash(files, name, lambda place: note_place(self.folder, place))
+        folders = stash.take(intent.footprint)
+        for place in (str(files), *stash.others):
+            rescue.sync_folder(place)
+        journal = {
+            "format": 1,
+            "title": intent.title,
+            "began": time.time(),
+            "steps": [asdict(step) for step in intent.steps],
+            "worker": os.getpid(),
+            "kernel": intent.kernel,
+            "door": str(Path(intent.platform.site[0], rescue.DOOR)),
+            "script": str(self.folder.parent / rescue.SCRIPT),
+            "places": stash.others,
+            "folders": {path: folder.to_json() for path, folder in folders.items()},
+        }
+        text = json.dumps(journal, separators=(",", ":"))
+        rescue.write_durably(str(self.folder / rescue.JOURNAL), text.encode())
+        rescue.open_door(journal)
+
+    def tell(self, progress: Progress) -> None:
+        """Say how far it has come; a full disk keeps that from nobody's work."""
+        with contextlib.suppress(OSError):
+            write_progress(self.folder, progress)
+
+    def commit(self) -> None:
+        """End it as done; raises OSError where that cannot be written down."""
+        rescue.write_outcome(str(self.folder), "succeeded", [], self._seconds)
+        rescue.close_door(rescue.read_journal(str(self.folder)))
+
+    def roll_back(self, problems: list[str], state: str = "rolled_back") -> None:
+        """End it as if it had never been; raises PolicyError where that is not possible."""
+        put_back_or_say(str(self.folder), problems, state)
+
+
+def keep_log(home: Path, text: str) -> str:
+    """Keep the output of a failed sync, for its user alone, and return the path.
+
+    Empty where there is no room for it.
+    """
+    try:
+        rescue.write_durably(str(home / _LOG), text.encode())
+    except OSError:
+        return ""
+    return kept_log(home)
+
+
+def kept_log(home: Path) -> str:
+    """Return the path of the output of the last sync that failed; empty: none is kept."""
+    path = home / _LOG
+    return str(path) if path.exists() else ""

@@ -1,0 +1,1 @@
+"""The outer world: what is installed, the driver, processes, files."""

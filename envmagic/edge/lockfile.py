@@ -1,0 +1,79 @@
+"""The disk's side of a lock: find the file, read it, and write one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmagic.core.errors import PolicyError
+from envmagic.core.lock import LockError, is_unsupported, parse_lock
+
+if TYPE_CHECKING:
+    from envmagic.core.model import Lock, Platform
+
+CANDIDATES = ("first_env.txt", "pylock.toml", "requirements.lock", "requirements.txt")
+"""The names that a lock has where none is given."""
+
+
+def find_lock(folder: Path) -> str:
+    """Return the one lock file of a folder; raises LockError for none, and for several.
+
+    What cannot be read yet is taken only where it is alone, to be told so.
+    """
+    there = [name for name in CANDIDATES if (folder / name).is_file()]
+    found = [name for name in there if not is_unsupported(name)] or there
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        names = ", ".join(f"`{name}`" for name in CANDIDATES)
+        raise LockError(f"no lock file in `{folder}`", f"name one; looked for {names}")
+    names = ", ".join(f"`{name}`" for name in found)
+    raise LockError(f"several lock files in `{folder}`: {names}", "name one")
+
+
+def read_lock(path: str, platform: Platform, *, allow_ranges: bool = False) -> Lock:
+    """Return what a lock file says for a platform; raises LockError with all its faults."""
+    try:
+        text = _read(path)
+    except FileNotFoundError:
+        raise LockError(f"no such file: `{path}`", f"this folder is `{Path.cwd()}`") from None
+    except IsADirectoryError:
+        raise LockError(f"`{path}` is a directory", "name the lock file in it") from None
+    except UnicodeDecodeError as error:
+        raise LockError(
+            f"`{path}` is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}",
+            "save it as UTF-8",
+        ) from None
+    except OSError as error:
+        raise LockError(f"`{path}` cannot be read: {error.strerror}", "") from None
+    return parse_lock(
+        text, path, read=_read, markers=dict(platform.markers), allow_ranges=allow_ranges
+    )
+
+
+def _read(path: str) -> str:
+    return Path(path).read_bytes().decode("utf-8-sig")
+
+
+def write_lock(path: str, text: str, *, force: bool) -> bool:
+    """Write a lock file in one step; return whether it is another than before.
+
+    Raises PolicyError for a file that is there and differs, unless `force`.
+    """
+    target = Path(path)
+    if target.exists():
+        if target.read_bytes() == text.encode():
+            return False
+        if not force:
+            raise PolicyError(
+                f"`{path}` is there and differs", "add `--force` to write over it, or name another"
+            )
+    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise PolicyError(f"`{path}` cannot be written: {error.strerror}", "") from error
+    return True

@@ -1,0 +1,1 @@
+"""What users see: magics, a terminal, tables, widgets."""

@@ -1,0 +1,396 @@
+"""A report in words: sentences that every face shares, plain text, and JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from envmagic.core.model import SCHEMA, VERSION, FindingKind, Kind, Severity, When
+from envmagic.core.redact import redact
+from envmagic.core.report import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from envmagic.change.history import Limits, Past
+    from envmagic.core.model import Change, Finding, Platform
+    from envmagic.core.report import Accelerator, Gpu, Outcome, Report
+
+SYMBOLS = {
+    Kind.INSTALL: "+",
+    Kind.UPGRADE: "↑",
+    Kind.DOWNGRADE: "↓",
+    Kind.REINSTALL: "↻",
+    Kind.REMOVE: "−",
+    Kind.KEEP: "·",
+    Kind.HELD: "!",
+    Kind.EQUAL: "=",
+}
+_VERBS = {
+    Kind.INSTALL: "to install",
+    Kind.UPGRADE: "to upgrade",
+    Kind.DOWNGRADE: "to downgrade",
+    Kind.REINSTALL: "to reinstall",
+    Kind.REMOVE: "to remove",
+    Kind.HELD: "held",
+}
+_GIB = 1024**3
+
+
+def shown_changes(report: Report) -> list[Change]:
+    """Return the rows that a reader should see first: all but what stays as it is."""
+    return [c for c in report.plan.changes if c.kind not in {Kind.EQUAL, Kind.KEEP} or c.note]
+
+
+def kept_changes(report: Report) -> list[Change]:
+    """Return the rows of what is not in the lock and stays."""
+    return [c for c in report.plan.changes if c.kind is Kind.KEEP and not c.note]
+
+
+def headings(report: Report) -> tuple[str, str, str, str, str]:
+    """Return the names of the columns."""
+    return ("change", "project", "installed", "before" if report.undo else "lock", "why")
+
+
+def cells(change: Change, report: Report) -> tuple[str, str, str, str, str]:
+    """Return one row of the table; its columns are the `headings`."""
+    installed = str(change.installed.version) if change.installed else "–"
+    loaded = report.loaded.get(change.name)
+    why = [change.note or change.reason]
+    if loaded is not None:
+        why.append("loaded in this kernel")
+    return (
+        f"{SYMBOLS[change.kind]} {change.kind.value}",
+        change.name,
+        installed,
+        change.wanted or "–",
+        "; ".join(why),
+    )
+
+
+def headline(report: Report) -> str:
+    """Return in one sentence whether the environment is equal to the lock."""
+    subject = "This kernel" if report.kernel else "This environment"
+    name, counts = report.lock.path, report.plan.counts()
+    parts = [f"{counts[kind.value]} {verb}" for kind, verb in _VERBS.items() if counts[kind.value]]
+    if report.undo:
+        return f"Undo of `{name}`: {', '.join(parts) or 'nothing to change'}"
+    sweeps = [f"{_leftovers(report)} to clear away"] if report.plan.sweeps else []
+    if report.plan.parity:
+        todo = ", but ".join(["nothing to change", *sweeps])
+        return f"{subject} is equal to `{name}`: {_pins(report)}, {todo}"
+    return f"{subject} differs from `{name}`: {', '.join([*parts, *sweeps])}"
+
+
+def _leftovers(report: Report) -> str:
+    count = len(report.plan.sweeps)
+    return f"{count} leftover" if count == 1 else f"{count} leftovers"
+
+
+def _pins(report: Report) -> str:
+    count = len(report.lock.pins)
+    return f"{count} pin" if count == 1 else f"{count} pins"
+
+
+def kept_line(report: Report) -> str:
+    """Return in one line what stays although the lock does not name it; empty: nothing."""
+    counts = report.plan.counts()
+    needed = [c for c in report.plan.changes if c.unlocked]
+    kept = counts["keep"] - sum(c.kind is Kind.KEEP for c in needed)
+    unlocked = len(needed)
+    parts = [f"{counts['equal']} equal"] if counts["equal"] else []
+    parts += [f"{kept} kept that the lock does not name"] if kept else []
+    parts += [f"{unlocked} that its own projects require"] if unlocked else []
+    return ", ".join(parts)
+
+
+def environment_line(report: Report) -> str:
+    """Return the interpreter, the platform and the GPUs in one line."""
+    where = report.platform
+    name = "Python" if where.implementation == "cpython" else where.implementation
+    return " · ".join(
+        [f"{name} {where.python}", where.prefix, where.tag, accelerator_line(report.accelerator)]
+    )
+
+
+def accelerator_line(accelerator: Accelerator | None) -> str:
+    """Return what is known of driver and GPUs; what is not known is said to be so."""
+    if accelerator is None:
+        return "GPU: not asked yet"
+    if accelerator.driver is None:
+        problem = (accelerator.problem or "").partition(": ")[0]
+        return f"GPU: unknown ({problem})"
+    cuda = accelerator.driver_cuda or "unknown"
+    gpus = ", ".join(_gpu_words(gpu) for gpu in accelerator.gpus) or "no GPU"
+    return f"{gpus} · driver {accelerator.driver} (CUDA {cuda})"
+
+
+def _gpu_words(gpu: Gpu) -> str:
+    details = []
+    if gpu.memory_total is not None:
+        details.append(f"{gpu.memory_total / _GIB:.0f} GiB")
+    if gpu.capability is not None:
+        details.append(f"compute {gpu.capability}")
+    return f"{gpu.name} ({', '.join(details)})" if details else gpu.name
+
+
+def finding_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return a line for each finding, the worst first, with what to do about it."""
+    order = list(Severity)
+    ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
+    return [
+        f"{f.severity.value}: {f.text}" + (f" — {f.hint}" if f.hint else "")
+        for f in ranked
+        if f.kind is not FindingKind.HELD or f.severity is Severity.ERROR
+    ]
+
+
+def render_text(report: Report) -> str:
+    """Return a report as plain text: the form for pipes, logs and old front ends."""
+    lines = [headline(report), environment_line(report)]
+    rows = [cells(change, report) for change in shown_changes(report)]
+    if rows:
+        lines += ["", *_columns([headings(report), *rows])]
+    if kept := kept_line(report):
+        lines += ["", kept]
+    if findings := finding_lines(report.findings):
+        lines += ["", *findings]
+    if report.restart.needed:
+        lines += ["", restart_line(report)]
+    return redact("\n".join(lines))
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    padded = (zip(row, widths, strict=True) for row in rows)
+    return ["  ".join(cell.ljust(width) for cell, width in row).rstrip() for row in padded]
+
+
+def restart_line(report: Report) -> str:
+    """Return why the kernel should be restarted; empty: it need not be."""
+    if not report.restart.needed:
+        return ""
+    return f"restart the kernel: {'; '.join(report.restart.reasons)}"
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """Return in one sentence what became of a sync."""
+    before, lock = outcome.before, outcome.before.lock.path
+    match outcome.state:
+        case State.UNCHANGED:
+            return headline(before)
+        case State.SUCCEEDED if before.undo:
+            return f"done: {_done(before)}; `{lock}` is undone"
+        case State.SUCCEEDED:
+            return f"done: {_done(before)}; the environment is now equal to `{lock}`"
+        case State.HELD:
+            held = len(before.plan.held)
+            done = f"done: {_done(before)}; " if outcome.after else ""
+            return f"{done}not in parity with `{lock}`: {held} held"
+        case State.ROLLED_BACK:
+            return "the change failed, and everything was put back: the environment is as it was"
+        case State.FAILED:
+            return "the change failed, and the environment could not be put back"
+
+
+def _done(report: Report) -> str:
+    counts = report.plan.counts()
+    words = {
+        "install": "installed",
+        "upgrade": "upgraded",
+        "downgrade": "downgraded",
+        "reinstall": "reinstalled",
+        "remove": "removed",
+    }
+    parts = [f"{counts[k]} {word}" for k, word in words.items() if counts[k]]
+    parts += [f"{_leftovers(report)} cleared away"] if report.plan.sweeps else []
+    return ", ".join(parts) or "nothing"
+
+
+def render_outcome(outcome: Outcome) -> str:
+    """Return an outcome as plain text."""
+    lines = [outcome_line(outcome), *outcome.problems]
+    lines += failure_lines(outcome)
+    lines += [f"but {finding.text}" for finding in new_conflicts(outcome)]
+    after = outcome.after
+    if after is not None:
+        if after.restart.needed:
+            lines.append(restart_line(after))
+        elif after.kernel and outcome.state is State.SUCCEEDED:
+            lines.append("no restart needed: nothing that changed is loaded")
+    return redact("\n".join(line for line in lines if line))
+
+
+def new_conflicts(outcome: Outcome) -> list[Finding]:
+    """Return what a lock has broken: it wins, and the reader should not forget it."""
+    kinds = {FindingKind.MISSING, FindingKind.CONFLICT}
+    if outcome.after is None:
+        return []
+    before = {(f.name, f.requirement) for f in outcome.before.findings if f.when is When.NOW}
+    return [
+        finding
+        for finding in outcome.after.findings
+        if finding.kind in kinds and (finding.name, finding.requirement) not in before
+    ]
+
+
+def past_line(past: Past) -> str:
+    """Return in one sentence how a change ended that nobody was watching."""
+    what = f"`{past.title}` ({_when(past)})"
+    match past.state:
+        case "succeeded":
+            return f"{what} has ended: {count_steps(past)}; `--undo` puts it back"
+        case "cancelled":
+            return f"{what} was cancelled, and everything was put back"
+        case _:
+            why = past.problems[0] if past.problems else "it was not told why"
+            return f"{what} did not end, and everything was put back: {why}"
+
+
+def history_lines(history: Sequence[Past], limits: Limits) -> list[str]:
+    """Return what can be undone, and what that costs on the disk, a line each."""
+    kept = [past for past in history if past.can_be_undone]
+    size = sum(past.kept_bytes for past in kept)
+    changes = "1 change" if len(kept) == 1 else f"{len(kept)} changes"
+    at_most = f"at most {limits.count} and {_bytes_words(limits.size)}"
+    lines = [f"undo          {changes}, {_bytes_words(size)} ({at_most})"]
+    for past in history:
+        state = "" if past.can_be_undone else f", {past.state or 'at work'}"
+        cost = f", {_bytes_words(past.kept_bytes)}" if past.can_be_undone else ""
+        lines.append(f"  {_when(past)}  {past.title}: {count_steps(past)}{state}{cost}")
+    return lines
+
+
+def past_to_json(past: Past) -> dict[str, Any]:
+    """Return a past change in the wire form; `kept_bytes` is its cost on the disk."""
+    return {
+        "title": redact(past.title),
+        "began": past.began,
+        "state": past.state or "at work",
+        "can_be_undone": past.can_be_undone,
+        "kept_bytes": past.kept_bytes,
+        "steps": [{"name": s.name, "before": s.before, "after": s.after} for s in past.steps],
+        "problems": [redact(problem) for problem in past.problems],
+    }
+
+
+def _bytes_words(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"
+
+
+def _when(past: Past) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(past.began))
+
+
+def count_steps(past: Past) -> str:
+    """Return how many projects a change has changed."""
+    count = len(past.steps)
+    return f"{count} project changed" if count == 1 else f"{count} projects changed"
+
+
+def failure_lines(outcome: Outcome) -> list[str]:
+    """Return what to do after a change that failed, a sentence each."""
+    log = [f"the whole output is in `{outcome.log}`"] if outcome.log else []
+    if outcome.state is State.FAILED:
+        lock = outcome.before.lock.path
+        return [*log, f"make the environment anew, or run the same sync again: from `{lock}`"]
+    return log
+
+
+def render_json(report: Report, *, every: bool = False, outcome: Outcome | None = None) -> str:
+    """Return a report in the wire form, schema 1; `every` lists the equal names too."""
+    return json.dumps(report_to_json(report, every=every, outcome=outcome), indent=1)
+
+
+def report_to_json(
+    report: Report, *, every: bool = False, outcome: Outcome | None = None
+) -> dict[str, Any]:
+    """Return a report as plain values: strings, numbers, lists and dictionaries."""
+    changes = [c for c in report.plan.changes if every or c.kind is not Kind.EQUAL or c.note]
+    data = {
+        "schema": SCHEMA,
+        "envmagic": VERSION,
+        "node": platform_to_json(report.platform, kernel=report.kernel),
+        "lock": {
+            "path": report.lock.path,
+            "format": report.lock.format,
+            "pins": len(report.lock.pins),
+            "digest": report.lock.digest,
+        },
+        "parity": report.plan.parity,
+        "prepared": report.prepared,
+        "counts": report.plan.counts(),
+        "changes": [_change_to_json(change, report) for change in changes],
+        "findings": [_finding_to_json(finding) for finding in report.findings],
+        "accelerator": accelerator_to_json(report.accelerator),
+        "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
+    }
+    if outcome is not None:
+        data["outcome"] = {
+            "state": outcome.state.value,
+            "done": outcome.before.plan.counts(),
+            "problems": [redact(problem) for problem in outcome.problems],
+            "log": outcome.log or None,
+        }
+    return data
+
+
+def platform_to_json(where: Platform, *, kernel: bool) -> dict[str, Any]:
+    """Return an interpreter in the wire form."""
+    return {
+        "python": where.python,
+        "implementation": where.implementation,
+        "prefix": where.prefix,
+        "platform": where.tag,
+        "kernel": kernel,
+    }
+
+
+def _change_to_json(change: Change, report: Report) -> dict[str, Any]:
+    pin = change.pin
+    return {
+        "name": change.name,
+        "kind": change.kind.value,
+        "installed": str(change.installed.version) if change.installed else None,
+        "wanted": redact(change.wanted) or None,
+        "reason": "lock" if change.locked and change.kind is not Kind.HELD else change.reason,
+        "note": redact(change.note) or None,
+        "loaded": report.loaded.get(change.name),
+        "line": pin.where or None if pin else None,
+    }
+
+
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind.value,
+        "name": finding.name or None,
+        "text": redact(finding.text),
+        "hint": redact(finding.hint) or None,
+        "requirement": redact(finding.requirement) or None,
+        "found": finding.found or None,
+        "severity": finding.severity.value,
+        "when": finding.when.value,
+    }
+
+
+def accelerator_to_json(accelerator: Accelerator | None) -> dict[str, Any] | None:
+    """Return driver and GPUs in the wire form, memory in bytes; None: not asked yet."""
+    if accelerator is None:
+        return None
+    return {
+        "driver": accelerator.driver,
+        "driver_cuda": accelerator.driver_cuda,
+        "gpus": [
+            {
+                "name": gpu.name,
+                "uuid": gpu.uuid,
+                "memory_total": gpu.memory_total,
+                "memory_used": gpu.memory_used,
+                "capability": gpu.capability,
+            }
+            for gpu in accelerator.gpus
+        ],
+        "verdict": "unknown",
+        "problem": accelerator.problem,
+    }

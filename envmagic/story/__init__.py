@@ -1,0 +1,1 @@
+"""What users ask for, step by step: preview, prepare, sync, undo."""

@@ -1,0 +1,70 @@
+"""A node compared with a lock, as a report: from what is on its disk, and fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envmagic.core.check import inspect_snapshot
+from envmagic.core.errors import PolicyError
+from envmagic.core.model import Damage, FindingKind
+from envmagic.core.report import Report, Restart
+from envmagic.edge.damage import find_damage
+from envmagic.edge.neighbours import describe_neighbours
+from envmagic.story.policy import find_idle_globs, find_refusals, find_trust_questions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from envmagic.core.model import Distribution, Finding, Name, Snapshot
+    from envmagic.core.nodes import Node
+    from envmagic.core.request import Request
+
+
+def preview(request: Request, node: Node) -> Report:
+    """Compare a node with a lock, from what is on its disk: no network, nothing written."""
+    return make_report(request, node, node.snapshot(), {})
+
+
+def make_report(
+    request: Request,
+    node: Node,
+    snapshot: Snapshot,
+    known: Mapping[Name, Distribution],
+    more: Iterable[Finding] = (),
+    damage: Damage | None = None,
+) -> Report:
+    """Return all that a face shows of a snapshot, with `known` wheels and `more` findings.
+
+    `damage` is that of the snapshot, for who has looked for it already.
+    """
+    plan = request.plan(snapshot, known, find_damage(snapshot) if damage is None else damage)
+    changing = [c.installed for c in plan.actions if c.installed is not None]
+    installed = {name: found[0] for name, found in snapshot.by_name().items()}
+    neighbours = node.neighbours() if plan.actions else ()
+    return Report(
+        platform=snapshot.platform,
+        lock=request.lock,
+        plan=plan,
+        findings=(
+            *find_refusals(snapshot, plan, request.lock, request.policy),
+            *describe_neighbours(neighbours, kernel=node.kernel),
+            *plan.findings,
+            *find_trust_questions(plan, request.lock),
+            *find_idle_globs(snapshot, request.policy),
+            *more,
+            *inspect_snapshot(snapshot),
+        ),
+        accelerator=node.accelerator(),
+        restart=Restart(reasons=node.stale(installed)),
+        kernel=node.kernel,
+        loaded=node.loaded(changing),
+        prepared=not any(f.kind is FindingKind.UNKNOWN for f in plan.findings),
+    )
+
+
+def refuse(report: Report) -> None:
+    """Raise PolicyError where a report says that its plan must not be carried out."""
+    refusals = [f for f in report.findings if f.kind is FindingKind.REFUSED]
+    if refusals:
+        hints = dict.fromkeys(f.hint for f in refusals)
+        raise PolicyError("\n".join(f.text for f in refusals), "\n".join(hints))

@@ -1,0 +1,261 @@
+"""The story: preview, prepare, apply, undo. Opens nothing itself."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from envmagic.change.apply import SyncOrder
+from envmagic.change.history import read_limits
+from envmagic.change.job import give, interrupts_set
+from envmagic.change.order import START_A_KERNEL
+from envmagic.change.stash import copied_bytes
+from envmagic.change.transaction import hold_environment, home_of
+from envmagic.change.undo import UndoOrder, find_undo, undo_report
+from envmagic.core.engine import last_words
+from envmagic.core.errors import Cancelled, EngineError, EnvmagicError, PolicyError
+from envmagic.core.model import Finding, FindingKind, Severity, canonical_name, join_names
+from envmagic.core.plan import find_kernel_changes
+from envmagic.core.planner import KERNEL
+from envmagic.core.report import Outcome, Progress, Report, State
+from envmagic.edge.damage import find_damage
+from envmagic.edge.stage import Stage
+from envmagic.story.prepare import Preparation
+from envmagic.story.preview import make_report, preview, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envmagic.change.order import Order
+    from envmagic.change.transaction import Hold
+    from envmagic.core.model import Snapshot
+    from envmagic.core.nodes import Node
+    from envmagic.core.request import Request
+
+_ASKED = {FindingKind.BUILD, FindingKind.ORIGIN, FindingKind.HELD, FindingKind.COPY}
+_ROUNDS = 20
+"""How often what is fetched may ask for more to fetch; each round goes one step deeper."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """What a face lends to the story.
+
+    `agree` shows a report and answers whether to go on; it is called again where the
+    plan grew after it was shown. `tell` shows progress; `cancel` is set to stop.
+    """
+
+    agree: Callable[[Report], bool]
+    tell: Callable[[Progress], None] = lambda _: None
+    cancel: Event = field(default_factory=Event)
+
+
+def preview_online(request: Request, node: Node) -> Report:
+    """Compare a node with a lock, having fetched what would be installed elsewhere.
+
+    What has no wheel is not built, since that would run its code: it stays unknown.
+    """
+    with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
+        return _prepare(request, node, node.snapshot(), Stage(Path(folder)), None)
+
+
+def synchronize(request: Request, node: Node, face: Face) -> Outcome:
+    """Make a node equal to a lock: preview, prepare, apply, verify.
+
+    Raises PolicyError for a refusal, EngineError where something cannot be had, and
+    Cancelled; after each of them the environment is what it was. What goes wrong later
+    is put back and not raised: the outcome says it.
+    """
+    read_limits()  # a wrong one is told before anything is fetched
+    before = preview(request, node)
+    refuse(before)
+    if not before.plan.work:
+        return Outcome(state=State.HELD if before.plan.held else State.UNCHANGED, before=before)
+    _ask(face, before)
+    with hold_environment(home_of(before.platform)) as hold:
+        snapshot = node.snapshot()
+        ready = _prepare(request, node, snapshot, hold.stage, face)
+        refuse(ready)
+        order = SyncOrder(request=request, snapshot=snapshot, report=ready, stage=hold.stage)
+        ready = _with_copies(ready, order, hold)
+        if has_grown(before, ready):
+            _ask(face, ready)
+        if not ready.plan.work:
+            return Outcome(state=State.HELD, before=ready)
+        _rehearse_kernel(order, node, face)
+        known = hold.stage.known()
+
+        def look() -> Report:
+            return make_report(request, node, node.snapshot(), known)
+
+        return _carry_out(order, node, hold, face, ready, look)
+
+
+def preview_undo(node: Node, count: int = 1) -> Report:
+    """Return what an undo of the last changes would do; raises PolicyError as `undo` does."""
+    snapshot = node.snapshot()
+    undone = find_undo(home_of(snapshot.platform), snapshot, count)
+    return undo_report(undone, snapshot, node)
+
+
+def undo(node: Node, face: Face, count: int = 1) -> Outcome:
+    """Put back what the last changes of a node did, offline; that is a change itself.
+
+    Raises PolicyError where there is nothing to undo, or where something else has
+    changed the same projects since; and Cancelled.
+    """
+    read_limits()
+    shown = preview_undo(node, count)
+    _ask(face, shown)
+    with hold_environment(home_of(shown.platform)) as hold:
+        snapshot = node.snapshot()
+        undone = find_undo(hold.home, snapshot, count)
+        before = undo_report(undone, snapshot, node)
+        if before.lock != shown.lock:  # another sync was quicker
+            _ask(face, before)
+        order = UndoOrder(undone=undone, platform=snapshot.platform, stage=hold.stage)
+
+        def look() -> Report:
+            return undo_report(undone, node.snapshot(), node, done=True)
+
+        return _carry_out(order, node, hold, face, before, look)
+
+
+def _carry_out(
+    order: Order,
+    node: Node,
+    hold: Hold,
+    face: Face,
+    before: Report,
+    look: Callable[[], Report],
+) -> Outcome:
+    """Have an order carried out in a process of its own, and look at what came of it."""
+    node.remember(before.loaded)
+    # To the very end: who has changed something must not be told that nothing was.
+    with interrupts_set(face.cancel):
+        answer = give(order, node, hold, face.tell, face.cancel)
+        after = look()
+    done = State.HELD if after.plan.held else State.SUCCEEDED
+    return Outcome(
+        state=done if answer.state == "succeeded" else State(answer.state),
+        before=before,
+        after=after,
+        problems=answer.problems,
+        log=answer.log,
+    )
+
+
+def _with_copies(report: Report, order: SyncOrder, hold: Hold) -> Report:
+    """Return a report that tells how much must be copied first, where links will not do."""
+    size = copied_bytes(order.footprint, hold.home)
+    if not size:
+        return report
+    finding = Finding(
+        kind=FindingKind.COPY,
+        name="",
+        text=f"{size / 1e6:.0f} MB will be copied first, to be able to put them back: hard "
+        f"links do not work in `{hold.home.parent}`",
+        severity=Severity.NOTE,
+    )
+    return replace(report, findings=(*report.findings, finding))
+
+
+def _ask(face: Face, report: Report) -> None:
+    if not face.agree(report):
+        raise Cancelled("not applied; nothing was changed")
+
+
+def failed(outcome: Outcome) -> EnvmagicError | None:
+    """Return the error that a failed sync should end its cell or process with."""
+    log = f"the whole output is in `{outcome.log}`" if outcome.log else ""
+    if outcome.state is State.ROLLED_BACK:
+        return EngineError(f"everything was put back: {outcome.problems[0]}", log)
+    if outcome.state is State.FAILED:
+        return HalfDoneError("\n".join(outcome.problems), log)
+    return None
+
+
+class HalfDoneError(EnvmagicError):
+    """The sync failed after it had begun, and the environment could not be put back."""
+
+    exit_code = 5
+
+
+def has_grown(shown: Report, report: Report) -> bool:
+    """Whether a report does more than one that a user has seen and agreed to."""
+    return bool(_steps(report) - _steps(shown))
+
+
+def _steps(report: Report) -> set[tuple[str, object]]:
+    changes = {(c.name, c.kind.installs) for c in report.plan.actions}
+    asked = {(f.text, f.kind) for f in report.findings if f.kind in _ASKED}
+    return changes | asked
+
+
+def _prepare(
+    request: Request, node: Node, snapshot: Snapshot, stage: Stage, face: Face | None
+) -> Report:
+    """Fetch what the plan needs, and plan again with what that requires, to the end.
+
+    Without a face, nothing is built.
+    """
+    builds: list[Finding] = []
+    damage = find_damage(snapshot)
+
+    def agree(build: Finding) -> bool:
+        builds.append(build)
+        report = make_report(request, node, snapshot, stage.known(), builds, damage)
+        return face is not None and face.agree(report)
+
+    preparation = Preparation(
+        node=node,
+        stage=stage,
+        options=(*request.lock.options, *request.options),
+        tell=face.tell if face else lambda _: None,
+        cancel=face.cancel if face else Event(),
+        agree=agree if face else None,
+        pip=_pip_version(snapshot),
+    )
+    for _ in range(_ROUNDS):
+        plan = request.plan(snapshot, stage.known(), damage)
+        lacking = [c for c in plan.actions if c.kind.installs and preparation.lacks(c)]
+        if not lacking:
+            return make_report(request, node, snapshot, stage.known(), builds, damage)
+        preparation.fetch(lacking)
+    names = join_names(change.name for change in lacking)
+    raise EngineError(
+        f"what the lock requires goes on and on, by now to {names}; nothing was changed",
+        "add what it requires to the lock, pinned",
+    )
+
+
+def _pip_version(snapshot: Snapshot) -> Version:
+    found = snapshot.by_name().get(canonical_name("pip"), ())
+    version = found[0].version if found else ""
+    return version if isinstance(version, Version) else Version("0")
+
+
+def _rehearse_kernel(order: SyncOrder, node: Node, face: Face) -> None:
+    """Start a kernel with what is new in its closure, before that is in the environment.
+
+    What the metadata promises (`held` goes by that) need not be true of the code.
+    """
+    stage, snapshot = order.stage, order.snapshot
+    names = find_kernel_changes(order.report.plan, snapshot, stage.known())
+    if not names or KERNEL not in snapshot.by_name():
+        return
+    face.tell(Progress(phase="Checking the plan"))
+    path = str(stage.unpack(names))
+    command = replace(START_A_KERNEL, environment=(("PYTHONPATH", path),))
+    before = len(stage.log_text())
+    if node.run(command, log=stage.log, cancel=face.cancel):
+        raise PolicyError(
+            f"a kernel would not start with {join_names(names)} as locked; nothing was changed\n"
+            f"{last_words(stage.log_text()[before:])}",
+            "pin versions that the kernel can live with, or use another environment",
+        )
