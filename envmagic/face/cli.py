@@ -224,7 +224,8 @@ def _carry_out(
 
     outcome = work(Face(agree=agree, tell=_Phases().tell))
     if options.json:
-        report = replace(outcome.after or outcome.before, accelerator=node.accelerator(_GPU_WAIT))
+        # Not a moment to wait here: an interrupt would say that nothing was changed.
+        report = replace(outcome.after or outcome.before, accelerator=node.accelerator())
         _say(render_json(report, every=options.all, outcome=outcome))
     else:
         _say(render_outcome(outcome))
