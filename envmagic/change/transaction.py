@@ -230,8 +230,13 @@ class Transaction:
             "folders": {path: folder.to_json() for path, folder in folders.items()},
         }
         text = json.dumps(journal, separators=(",", ":"))
-        rescue.write_durably(str(self.folder / rescue.JOURNAL), text.encode())
-        rescue.open_door(journal)
+        try:
+            # The door first: with a journal, there must be no instant without it.
+            rescue.open_door(journal)
+            rescue.write_durably(str(self.folder / rescue.JOURNAL), text.encode())
+        except OSError:
+            rescue.close_door(journal)
+            raise
 
     def tell(self, progress: Progress) -> None:
         """Say how far it has come; a full disk keeps that from nobody's work."""

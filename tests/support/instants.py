@@ -186,6 +186,8 @@ def _judge(play: Play, wanted: dict[str, str]) -> Iterator[str]:
     if now != play.before and found != wanted:
         ways = [list(differences(play.before, now)), list(differences(wanted, found))]
         yield from min(ways, key=len)
+    if unfinished := rescue.find_unfinished(str(play.home)):
+        yield f"unfinished after a start: {unfinished}"
     recover(play.home)
     if unfinished := rescue.find_unfinished(str(play.home)):
         yield f"unfinished: {unfinished}"
