@@ -97,9 +97,22 @@ class SyncOrder:
         tools.tell(Progress(phase="Changing", total=len(plan.actions)))
         for command in sync_commands(plan, self.snapshot, lock, wheels):
             tools.must(command, lambda: tools.tell(self._progress()))
+        self._clear_remains()
         for change in plan.actions:
             if change.pin is not None and goes_in_by_path(change):
                 _set_origin(tools, change)
+
+    def _clear_remains(self) -> None:
+        """Take away what pip leaves of old metadata, where something unrecorded lies in it.
+
+        Without the rest it is an unreadable distribution, and pip-sync stumbles over it.
+        """
+        by_name = self.snapshot.by_name()
+        for change in self.report.plan.actions:
+            for copy in by_name.get(change.name, ()):
+                base = Path(copy.location, copy.metadata)
+                if copy.local and base.suffix == ".dist-info" and not (base / "METADATA").exists():
+                    _take_away(base)
 
     def _progress(self) -> Progress:
         """Count the changes that can be seen on the disk already."""

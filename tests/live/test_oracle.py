@@ -158,7 +158,7 @@ def write_environment(case: Case, site: Path) -> None:
         requires = [f"Requires-Dist: {line}" for line in case.requires[name]]
         lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *requires]
         (folder / "METADATA").write_text("\n".join([*lines, "Provides-Extra: x", "", ""]))
-        (folder / "RECORD").write_text("")
+        (folder / "RECORD").write_text(f"{folder.name}/METADATA,,\n")
         (folder / "INSTALLER").write_text("pip\n")
         if name in case.origins:
             (folder / "direct_url.json").write_text(json.dumps(case.origins[name].record))

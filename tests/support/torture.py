@@ -427,8 +427,9 @@ class _Round:
             self._blame(f"unfinished: {unfinished}")
         if (home / rescue.LOCK).exists() and not _is_free(home / rescue.LOCK):
             self._blame("the lock is held")
+        # The one from before is part of what is compared: a sync clears it away.
         left = {p.name for p in self._environment.site_packages.glob("~*")}
-        if left != {LEFTOVER.partition("/")[0]}:
+        if left := left - {LEFTOVER.partition("/")[0]}:
             self._blame(f"left behind: {sorted(left)}")
         if left := {p.name for p in self._temporary.glob("pip-uninstall-*")}:
             self._blame(f"pip's own were left behind: {sorted(left)}")
