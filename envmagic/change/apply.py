@@ -34,12 +34,18 @@ if TYPE_CHECKING:
 
     from envmagic.change.order import Tools
     from envmagic.change.stash import Footprint
-    from envmagic.core.model import Change, Finding, Snapshot
+    from envmagic.core.model import Change, Finding, Platform, Snapshot
     from envmagic.core.report import Report
     from envmagic.core.request import Request
     from envmagic.edge.stage import Stage
 
 _KERNELSPEC = ("share", "jupyter", "kernels", "python3", "kernel.json")
+
+
+def find_kernelspec(platform: Platform) -> Path | None:
+    """Return the file by which Jupyter finds the kernel of an environment; None: none."""
+    file = Path(platform.base, *_KERNELSPEC)
+    return file if file.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,8 @@ class SyncOrder:
     snapshot: Snapshot
     report: Report
     stage: Stage
+    kernelspec: Path | None = None
+    """The file by which Jupyter finds the kernel of this environment, if it is there."""
 
     @property
     def footprint(self) -> Footprint:
@@ -161,10 +169,8 @@ class SyncOrder:
                 yield finding.text
 
     def _missing_kernelspec(self) -> Iterator[str]:
-        """Yield the file by which Jupyter finds this kernel, if the sync took it away."""
-        specification = Path(self.report.platform.base, *_KERNELSPEC)
-        if str(specification) in self.footprint.files and not specification.is_file():
-            yield f"the kernel's own specification is gone: `{specification}`"
+        if self.kernelspec is not None and not self.kernelspec.is_file():
+            yield f"the kernel's own specification is gone: `{self.kernelspec}`"
 
 
 def _take_away(path: Path) -> None:

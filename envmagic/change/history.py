@@ -110,18 +110,24 @@ def read_history(home: Path) -> list[Past]:
 
 
 def _read(folder: str) -> Past | None:
-    there = {entry.name for entry in Path(folder).iterdir()}
+    """Return a change; None: it has not begun, or it is not for our eyes, or not for here."""
+    with contextlib.suppress(PermissionError, FileNotFoundError, rescue.RescueError):
+        return _read_begun(Path(folder), {entry.name for entry in Path(folder).iterdir()})
+    return None
+
+
+def _read_begun(folder: Path, there: set[str]) -> Past | None:
     name = rescue.JOURNAL if rescue.JOURNAL in there else rescue.ROLLED_BACK
     if name not in there:
         return None
-    journal = rescue.read_journal(folder, name)
+    journal = rescue.read_journal(str(folder), name)
     outcome: dict[str, Any] = {}
     if rescue.OUTCOME in there:
-        outcome = json.loads(Path(folder, rescue.OUTCOME).read_text("utf-8"))
+        outcome = json.loads((folder / rescue.OUTCOME).read_text("utf-8"))
     elif name == rescue.ROLLED_BACK:
         outcome = {"state": "rolled_back"}
     return Past(
-        folder=Path(folder),
+        folder=folder,
         title=journal["title"],
         began=journal["began"],
         steps=tuple(Step(**step) for step in journal["steps"]),
@@ -136,6 +142,7 @@ def write_progress(folder: Path, progress: Progress) -> None:
     beside = folder / f"{_PROGRESS}.new"
     beside.touch(mode=0o600)
     beside.write_text(json.dumps(words), "utf-8")
+    rescue.give_to_owner(str(beside))
     beside.replace(folder / _PROGRESS)
 
 
@@ -178,6 +185,7 @@ def mark_told(folder: Path) -> None:
     """Remember that a user has seen how a change ended; nothing is kept only for that."""
     with contextlib.suppress(OSError):  # a full disk: then it is told again
         (folder / _TOLD).touch(mode=0o600)
+        rescue.give_to_owner(str(folder / _TOLD))
     if (folder / rescue.JOURNAL).exists() and not (folder / rescue.FILES).exists():
         forget(folder)
         with contextlib.suppress(OSError):  # something else is kept

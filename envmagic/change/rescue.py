@@ -11,6 +11,9 @@ At every instant the names of a change's files say what to do:
 - `journal.json` alone: the change is at work, or was killed: put back;
 - `outcome.json` beside it: the change has ended, and its files are kept for an undo;
 - `rolled-back.json` in its place: all was put back.
+
+An environment can be copied or moved with all this in it: a journal is read in the terms
+of where it lies now, and a door leads to the script of its own environment.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
 FOLDER = ".envmagic"
 """What holds all that envmagic keeps of an environment, in the base of its scheme."""
+FORMAT = 1
+"""The version of the journal."""
 LOCK = "lock"
 JOURNAL = "journal.json"
 OUTCOME = "outcome.json"
@@ -63,11 +68,16 @@ class RescueError(Exception):
         super().__init__(f"cannot be put back: {', '.join(paths[:5])}")
 
 
-def door_text(script: str, door: str) -> str:
-    """Return the `.pth` line that runs a script at each start, while the script is there."""
-    names = f"{{'__name__': {FOLDER!r}, 'PATHS': (p, {door!r})}}"
+def door_text(script: str, door: str, prefix: str) -> str:
+    """Return the `.pth` line that runs a script at each start, while the script is there.
+
+    It goes by the prefix that is started, and is ASCII: `site` may read it in any encoding.
+    """
+    way, own = (os.path.relpath(path, prefix) for path in (script, door))
+    join = "os.path.normpath(os.path.join(sys.prefix, %a))"
+    names = f"{{'__name__': {FOLDER!a}, 'PATHS': (p, {join % own})}}"
     call = f"exec(compile(open(p, 'rb').read(), p, 'exec'), {names})"
-    return f"import os; p = {script!r}; os.path.isfile(p) and {call}\n"
+    return f"import os, sys; p = {join % way}; os.path.isfile(p) and {call}\n"
 
 
 def find_changes(home: str) -> list[str]:
@@ -99,6 +109,7 @@ def take_lock(home: str) -> int | None:
     path = os.path.join(home, LOCK)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        give_to_owner(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -134,20 +145,34 @@ def roll_back(change: str, problems: list[str], state: str = "rolled_back") -> N
     Whoever still works on it is ended first. It can be killed at any instant and begun
     again, and asks for no room: what is new goes first, what was put by is renamed into
     its place, and so is the mark itself.
-    Raises RescueError for what cannot be put back; the journal then stays.
+    Raises RescueError for what cannot be put back. That is an end, too: no later start
+    tries again, over what its user has mended since; the journal and the files stay.
     """
     with contextlib.suppress(OSError):
         write_durably(os.path.join(change, ROLLING_BACK), b"")
-    end_engines(os.path.basename(change))
-    journal = read_journal(change)
-    put_back(journal["folders"], places_of(change, journal), consume=True)
+    with contextlib.suppress(FileNotFoundError):  # of a commit that failed at the last step
+        os.unlink(os.path.join(change, OUTCOME))
+    end_engines(change)
+    journal = None
+    try:
+        journal = read_journal(change)
+        put_back(journal["folders"], places_of(change, journal), consume=True)
+    except RescueError as error:
+        _end(change, "failed", [*problems, str(error)], journal)
+        raise
     os.replace(os.path.join(change, JOURNAL), os.path.join(change, ROLLED_BACK))
-    sync_folder(change)
-    close_door(journal)
+    sync_to_disk(change)
+    _end(change, state, problems, journal)
+    drop_files(change, journal)
+
+
+def _end(change: str, state: str, problems: list[str], journal: dict[str, Any] | None) -> None:
+    """Close the door, if it is known where, and say how it ended, if there is room."""
+    if journal is not None:
+        close_door(journal)
     with contextlib.suppress(OSError):
         os.unlink(os.path.join(change, ROLLING_BACK))
         write_outcome(change, state, problems)
-    drop_files(change, journal)
 
 
 def end_engines(change: str) -> None:
@@ -155,7 +180,7 @@ def end_engines(change: str) -> None:
 
     One pass can miss what is being started, so there must be nothing in two of them.
     """
-    mark = f"{MARK}={change}".encode()
+    mark = os.fsencode(f"{MARK}={os.path.realpath(change)}")
     clean = 0
     while clean < _CLEAN_PASSES:
         found = [pid for pid in _processes() if mark in _environment(pid).split(b"\0")]
@@ -169,7 +194,7 @@ def end_engines(change: str) -> None:
 def _processes() -> list[int]:
     try:
         return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    except FileNotFoundError:  # not Linux: there the engine holds the lock, too
+    except FileNotFoundError:  # not Linux: there pip-sync holds the lock, but not its pip
         return []
 
 
@@ -183,6 +208,8 @@ def _environment(pid: int) -> bytes:
 
 def is_alive(pid: int) -> bool:
     """Whether a process is there, and not only waiting for its parent to take note."""
+    if pid <= 0:
+        return False
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             return file.read().rpartition(")")[2].split()[0] not in {"Z", "X"}
@@ -198,10 +225,39 @@ def is_alive(pid: int) -> bool:
 
 
 def read_journal(change: str, name: str = JOURNAL) -> dict[str, Any]:
-    """Return what a change wrote down before it began."""
-    with open(os.path.join(change, name), encoding="utf-8") as file:
-        journal: dict[str, Any] = json.load(file)
-    return journal
+    """Return what a change wrote down before it began, in the terms of where it lies now.
+
+    Raises RescueError for one that is not for here, or not to be read.
+    """
+    path = os.path.join(change, name)
+    base = os.path.realpath(os.path.dirname(os.path.dirname(change)))
+    try:
+        with open(path, encoding="utf-8") as file:
+            journal: dict[str, Any] = json.load(file)
+        if journal["format"] != FORMAT:
+            raise RescueError([path])
+        return journal if journal["base"] == base else _moved(journal, base)
+    except (ValueError, KeyError) as error:
+        raise RescueError([path]) from error
+
+
+def _moved(journal: dict[str, Any], base: str) -> dict[str, Any]:
+    """Return the journal of an environment that was copied or moved to another base."""
+    old = journal["base"]
+
+    def move(path: str) -> str:
+        if path != old and not path.startswith(old + os.sep):
+            raise RescueError([path])  # outside: it is that of the other one
+        return base + path[len(old) :]
+
+    return {
+        **journal,
+        "base": base,
+        "door": move(journal["door"]),
+        "worker": 0,  # works on the other one
+        "places": [move(place) for place in journal["places"]],
+        "folders": {move(path): was for path, was in journal["folders"].items()},
+    }
 
 
 def write_outcome(
@@ -212,23 +268,28 @@ def write_outcome(
     write_durably(os.path.join(change, OUTCOME), json.dumps(outcome).encode())
 
 
-def open_door(journal: dict[str, Any]) -> None:
+def open_door(journal: dict[str, Any], prefix: str) -> None:
     """Let every start of this environment's Python look for a change that was killed."""
+    script, door = _script_of(journal), journal["door"]
     with open(__file__, "rb") as source:
-        write_durably(journal["script"], source.read())
+        write_durably(script, source.read())
     # Made in our own folder: no half of it must ever lie beside the modules.
-    made, text = f"{journal['script']}{_NEW}", door_text(journal["script"], journal["door"])
+    made, text = f"{script}{_NEW}", door_text(script, door, os.path.realpath(prefix))
     write_durably(made, text.encode())
     try:
-        os.replace(made, journal["door"])
+        os.replace(made, door)
     except OSError:  # another file system
-        write_durably(journal["door"], text.encode())
-    sync_folder(os.path.dirname(journal["door"]))
+        write_durably(door, text.encode())
+    sync_to_disk(os.path.dirname(door))
+
+
+def _script_of(journal: dict[str, Any]) -> str:
+    return os.path.join(journal["base"], FOLDER, SCRIPT)
 
 
 def close_door(journal: dict[str, Any]) -> None:
     """Take the `.pth` file away again, and what it runs, whole or half-written."""
-    for path in (journal["door"], journal["script"]):
+    for path in (journal["door"], _script_of(journal)):
         for name in (path, f"{path}{_NEW}"):
             with contextlib.suppress(OSError):
                 os.unlink(name)
@@ -251,6 +312,7 @@ def write_durably(path: str, data: bytes) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    give_to_owner(beside)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -260,12 +322,20 @@ def write_durably(path: str, data: bytes) -> None:
     except OSError:
         os.unlink(beside)
         raise
-    sync_folder(os.path.dirname(path))
+    sync_to_disk(os.path.dirname(path))
 
 
-def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def give_to_owner(path: str) -> None:
+    """Let root leave nothing in somebody's environment that they could not read or end."""
+    if os.geteuid() == 0:
+        owner = os.stat(os.path.dirname(path))
+        with contextlib.suppress(OSError):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def sync_to_disk(path: str) -> None:
+    """Make the content of a file durable, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -313,7 +383,7 @@ def _clear(path: str, folders: dict[str, Any], lost: list[str], *, leftovers: bo
         if entry.name not in known:
             left = leftovers and entry.name.startswith("~")
             beside = entry.name.endswith(_BESIDE) and entry.name[: -len(_BESIDE)] in known
-            mine = was["whole"] or left or beside or _is_bytecode(entry.path)
+            mine = was["whole"] or left or beside or is_bytecode(entry.path)
         else:
             mine = known[entry.name] is None and not entry.is_dir(follow_symlinks=False)
         if mine:
@@ -326,7 +396,8 @@ def _clear(path: str, folders: dict[str, Any], lost: list[str], *, leftovers: bo
             os.rmdir(path)
 
 
-def _is_bytecode(path: str) -> bool:
+def is_bytecode(path: str) -> bool:
+    """Whether a file is what Python has compiled of a module beside its folder."""
     return path.endswith(".pyc") and os.path.basename(os.path.dirname(path)) == "__pycache__"
 
 
@@ -404,8 +475,9 @@ def _beside(path: str) -> Iterator[str]:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copy a file with its times, mode and, where we may, its owner."""
+    """Copy a file with its times, mode and, where we may, its owner; durably."""
     shutil.copy2(source, target)
+    sync_to_disk(target)
     owner = os.stat(source)
     with contextlib.suppress(OSError):
         os.chown(target, owner.st_uid, owner.st_gid)
@@ -415,7 +487,7 @@ def look_for_killed(home: str, door: str) -> None:
     """Roll back what a killed change has left, unless somebody works on it: at a start."""
     if MARK in os.environ:
         # An engine whose change has ended without it, or is looked after by nobody.
-        if not is_at_work(os.path.join(home, os.environ[MARK])):
+        if not is_at_work(os.environ[MARK]):
             os._exit(1)
         return
     site = os.path.dirname(door)
@@ -456,7 +528,7 @@ def _breaks_this_start(change: str) -> bool:
         return False
     try:
         return bool(read_journal(change)["kernel"])
-    except FileNotFoundError:
+    except (FileNotFoundError, RescueError):
         return False
 
 
@@ -466,7 +538,7 @@ def _shut(home: str, door: str) -> None:
         lock = take_lock(home)
         if lock is not None:
             if not find_unfinished(home):
-                close_door({"door": door, "script": os.path.join(home, SCRIPT)})
+                close_door({"door": door, "base": os.path.dirname(home)})
             os.close(lock)
 
 
@@ -485,7 +557,7 @@ def is_at_work(change: str) -> bool:
         return False
     try:
         return is_alive(read_journal(change)["worker"])
-    except FileNotFoundError:
+    except (FileNotFoundError, RescueError):
         return False
 
 

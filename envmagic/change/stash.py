@@ -74,8 +74,6 @@ class Stash:
         self._name = name
         self._note = note
         self._count = 0
-        self.copied = 0
-        """Bytes that had to be copied."""
 
     @property
     def others(self) -> list[str]:
@@ -101,7 +99,7 @@ class Stash:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 self._take_subfolder(entry, folder, folders, footprint)
-            elif folder.whole or entry.name in folder.entries or _is_bytecode(entry.path):
+            elif folder.whole or entry.name in folder.entries or rescue.is_bytecode(entry.path):
                 folder.entries[entry.name] = self._put_by(entry)
             elif entry.name.startswith("~"):
                 folder.entries[entry.name] = True
@@ -136,20 +134,8 @@ class Stash:
         place = self._place_for(os.path.dirname(entry.path))
         target = self._places[place] / str(self._count)
         self._count += 1
-        self._link(entry.path, target, status.st_size)
+        _put_file_by(entry.path, target)
         return [place, self._count - 1, status.st_ino, status.st_size, status.st_mtime_ns]
-
-    def _link(self, source: str, target: Path, size: int) -> None:
-        if not source.endswith(_WRITTEN_IN_PLACE):
-            try:
-                os.link(source, target)
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-            else:
-                return
-        rescue.copy_file(source, str(target))
-        self.copied += size
 
     def _place_for(self, folder: str) -> int:
         """Return the number of the place on a folder's mount, made there if need be."""
@@ -161,6 +147,18 @@ class Stash:
             self._by_mount[mount] = len(self._places)
             self._places.append(place)
         return self._by_mount[mount]
+
+
+def _put_file_by(source: str, target: Path) -> None:
+    if not source.endswith(_WRITTEN_IN_PLACE):
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        else:
+            return
+    rescue.copy_file(source, str(target))
 
 
 class _Mounts:
@@ -228,10 +226,6 @@ def _add_folders(path: str, folders: dict[str, Folder], roots: frozenset[str]) -
         if path in roots or parent == path:
             return
         path = parent
-
-
-def _is_bytecode(path: str) -> bool:
-    return path.endswith(".pyc") and os.path.basename(os.path.dirname(path)) == "__pycache__"
 
 
 def _empty_trees(path: str) -> list[str]:

@@ -23,7 +23,7 @@ from envmagic.change.history import (
     write_progress,
 )
 from envmagic.change.stash import Stash
-from envmagic.core.errors import PolicyError
+from envmagic.core.errors import EnvmagicError, PolicyError
 from envmagic.edge.stage import Stage
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from envmagic.core.report import Progress
 
 _LOG = "last-sync.log"
+
+
+class NotPutBackError(EnvmagicError):
+    """A change failed, and the environment is neither what it was nor what it should be."""
+
+    exit_code = 5
 
 
 def home_of(platform: Platform) -> Path:
@@ -77,14 +83,14 @@ def hold_environment(home: Path) -> Iterator[Hold]:
     """
     with contextlib.ExitStack() as on_error:
         try:
-            home.mkdir(mode=0o700, exist_ok=True)
-            home.chmod(0o700)
+            _make_private_folder(home)
             descriptor = rescue.take_lock(str(home))
             if descriptor is None:
                 raise _busy(home)
             on_error.callback(os.close, descriptor)
             _clean_up(home)
             stage = Stage(Path(tempfile.mkdtemp(prefix="stage-", dir=home)))
+            rescue.give_to_owner(str(stage.folder))
         except OSError as error:
             raise _unusable(home, error) from error
         on_error.pop_all()
@@ -92,9 +98,17 @@ def hold_environment(home: Path) -> Iterator[Hold]:
     try:
         yield hold
     except OSError as error:
+        if hold.descriptor is None:  # something may have been changed
+            raise
         raise _unusable(home, error) from error
     finally:
         hold.end()
+
+
+def _make_private_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    rescue.give_to_owner(str(folder))
 
 
 def _busy(home: Path) -> PolicyError:
@@ -119,11 +133,17 @@ def _unusable(home: Path, error: OSError) -> PolicyError:
 def recover(home: Path) -> list[Past]:
     """Put back what a killed sync has left, if nobody works on it any more.
 
-    Returns the changes that ended while nobody was looking, the oldest first.
-    Raises PolicyError where they cannot be put back.
+    Returns the changes that ended while nobody was looking, the oldest first: also one that
+    could not be put back. Raises PolicyError where the folder cannot be used.
     """
     if not home.is_dir():
         return []
+    if not os.access(home, os.R_OK | os.X_OK):
+        owner = home.stat().st_uid
+        raise PolicyError(
+            f"`{home}` cannot be read: it belongs to the user {owner}",
+            "work as that user, or have them make it yours",
+        )
     if rescue.find_unfinished(str(home)) or any(home.glob("stage-*")):
         descriptor = rescue.take_lock(str(home))
         if descriptor is not None:
@@ -139,22 +159,12 @@ def recover(home: Path) -> list[Past]:
 def _clean_up(home: Path) -> None:
     """Put back what is unfinished, and take away what nobody needs: the lock is ours."""
     for change in rescue.find_unfinished(str(home)):
-        put_back_or_say(change, [rescue.KILLED])
+        with contextlib.suppress(rescue.RescueError):  # its outcome says so
+            rescue.roll_back(change, [rescue.KILLED])
     _clear_stages(home)
     for folder in map(Path, rescue.find_changes(str(home))):
         if not any((folder / name).exists() for name in (rescue.JOURNAL, rescue.ROLLED_BACK)):
             forget(folder)
-
-
-def put_back_or_say(change: str, problems: list[str], state: str = "rolled_back") -> None:
-    """Roll a change back; raises PolicyError that names what cannot be put back."""
-    try:
-        rescue.roll_back(change, problems, state)
-    except rescue.RescueError as error:
-        raise PolicyError(
-            f"an unfinished sync could not be rolled back: {error}",
-            f"what was put by is in `{change}`; or make the environment anew",
-        ) from error
 
 
 def _clear_stages(home: Path) -> None:
@@ -193,46 +203,42 @@ class Transaction:
         yield
         self._seconds[step] = time.perf_counter() - began
 
-    @classmethod
-    def begin(cls, folder: Path, intent: Intent) -> Transaction:
+    def begin(self, intent: Intent) -> None:
         """Put by all that the change can touch, and write it down, durably.
 
         Raises PolicyError where that fails; nothing was changed then.
         """
-        begun = cls(folder)
         try:
-            with begun.timed("stash"):
-                begun._write_down(intent)
+            self._write_down(intent)
         except OSError as error:
-            forget(folder)
-            raise _unusable(folder, error) from error
-        return begun
+            forget(self.folder)
+            raise _unusable(self.folder, error) from error
 
     def _write_down(self, intent: Intent) -> None:
         files = self.folder / rescue.FILES
-        self.folder.mkdir(mode=0o700)
-        files.mkdir(mode=0o700)
+        _make_private_folder(self.folder)
+        _make_private_folder(files)
         name = f".envmagic-{self.folder.name}"
         stash = Stash(files, name, lambda place: note_place(self.folder, place))
         folders = stash.take(intent.footprint)
         for place in (str(files), *stash.others):
-            rescue.sync_folder(place)
+            rescue.sync_to_disk(place)
         journal = {
-            "format": 1,
+            "format": rescue.FORMAT,
+            "base": os.path.realpath(self.folder.parent.parent),
             "title": intent.title,
             "began": time.time(),
             "steps": [asdict(step) for step in intent.steps],
             "worker": os.getpid(),
             "kernel": intent.kernel,
-            "door": str(Path(intent.platform.site[0], rescue.DOOR)),
-            "script": str(self.folder.parent / rescue.SCRIPT),
+            "door": str(Path(os.path.realpath(intent.platform.site[0]), rescue.DOOR)),
             "places": stash.others,
             "folders": {path: folder.to_json() for path, folder in folders.items()},
         }
         text = json.dumps(journal, separators=(",", ":"))
         try:
             # The door first: with a journal, there must be no instant without it.
-            rescue.open_door(journal)
+            rescue.open_door(journal, intent.platform.prefix)
             rescue.write_durably(str(self.folder / rescue.JOURNAL), text.encode())
         except OSError:
             rescue.close_door(journal)
@@ -249,8 +255,14 @@ class Transaction:
         rescue.close_door(rescue.read_journal(str(self.folder)))
 
     def roll_back(self, problems: list[str], state: str = "rolled_back") -> None:
-        """End it as if it had never been; raises PolicyError where that is not possible."""
-        put_back_or_say(str(self.folder), problems, state)
+        """End it as if it had never been; raises NotPutBackError where that is not possible."""
+        try:
+            rescue.roll_back(str(self.folder), problems, state)
+        except rescue.RescueError as error:
+            raise NotPutBackError(
+                f"not everything could be put back: {error}",
+                f"what was put by is in `{self.folder}`",
+            ) from error
 
 
 def keep_log(home: Path, text: str) -> str:

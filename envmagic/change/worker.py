@@ -54,6 +54,8 @@ class Answer:
     log: str = ""
 
 
+_PROBLEMS, _LENGTH = 20, 2000
+"""How many problems are told, and how much of each: a pipe holds 64 KiB unread."""
 _CANCELLED = Answer(state="cancelled", problems=("cancelled",))
 
 
@@ -79,26 +81,15 @@ def main() -> int:
 
 def _carry_out(job: Job, cancel: threading.Event) -> Answer:
     order, home = job.order, job.change.parent
+    transaction = Transaction(job.change)
     try:
-        transaction = Transaction.begin(job.change, order.intent())
+        with transaction.timed("stash"):
+            transaction.begin(order.intent())
     except EnvmagicError as error:
         return Answer(state="refused", problems=(error.message, error.hint))
-    tools = Tools(
-        node=LocalNode(),
-        stage=order.stage,
-        tell=transaction.tell,
-        cancel=cancel,
-        environment=(
-            (rescue.MARK, job.change.name),
-            ("TMPDIR", str(order.stage.make_folder("tmp"))),
-            # What is imported to look at it must not change it.
-            ("PYTHONDONTWRITEBYTECODE", "1"),
-        ),
-        hold=None if Path("/proc/self").is_dir() else job.descriptor,
-    )
     answer = Answer(state="rolled_back", problems=("stopped by an error of envmagic itself",))
     try:
-        answer = _try(order, tools, transaction)
+        answer = _try(job, transaction, cancel)
     finally:
         if answer.state != "succeeded":
             answer = _put_back(answer, transaction, order, home)
@@ -106,14 +97,16 @@ def _carry_out(job: Job, cancel: threading.Event) -> Answer:
     return answer
 
 
-def _try(order: Order, tools: Tools, transaction: Transaction) -> Answer:
+def _try(job: Job, transaction: Transaction, cancel: threading.Event) -> Answer:
     """Do it and look at what came of it; only what is as it should be is kept."""
+    order = job.order
     try:
+        tools = _take_tools(job, transaction, cancel)
         with transaction.timed("act"):
             order.act(tools)
         with transaction.timed("verify"):
             problems = tuple(order.verify(tools))
-        if tools.cancel.is_set():
+        if cancel.is_set():
             return _CANCELLED
         if not problems:
             transaction.commit()
@@ -124,7 +117,25 @@ def _try(order: Order, tools: Tools, transaction: Transaction) -> Answer:
         problems = (str(error),)
     except OSError as error:
         problems = (f"`{error.filename or transaction.folder}`: {error.strerror}",)
-    return Answer(state="rolled_back", problems=problems)
+    brief = tuple(problem[:_LENGTH] for problem in problems[:_PROBLEMS])
+    return Answer(state="rolled_back", problems=brief)
+
+
+def _take_tools(job: Job, transaction: Transaction, cancel: threading.Event) -> Tools:
+    stage = job.order.stage
+    return Tools(
+        node=LocalNode(),
+        stage=stage,
+        tell=transaction.tell,
+        cancel=cancel,
+        environment=(
+            (rescue.MARK, str(job.change.resolve())),
+            ("TMPDIR", str(stage.make_folder("tmp"))),
+            # What is imported to look at it must not change it.
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+        ),
+        hold=None if Path("/proc/self").is_dir() else job.descriptor,
+    )
 
 
 def _put_back(answer: Answer, transaction: Transaction, order: Order, home: Path) -> Answer:

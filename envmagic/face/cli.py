@@ -93,7 +93,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             _tell(f"  {error.hint}")
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("cancelled; nothing was changed")
+        _tell("interrupted")
         return Cancelled.exit_code
 
 
@@ -242,7 +242,7 @@ def _asked(question: str) -> bool:
         return False
     except KeyboardInterrupt:
         _say("")
-        raise
+        raise Cancelled("cancelled; nothing was changed") from None
 
 
 def _exit_code(outcome: Outcome) -> int:

@@ -78,7 +78,8 @@ class EnvMagics(Magics):
         arguments = _parse(_envsync_parser(), line)
         if arguments is None:
             return None
-        self.tell_news()
+        if not arguments.json:  # that prints nothing else; the news wait
+            self.tell_news()
         if arguments.json and not (arguments.yes or arguments.dry_run or arguments.check):
             raise PolicyError("with `--json` there is nobody to ask", "add `--yes`, or `--dry-run`")
         if arguments.undo is not None:

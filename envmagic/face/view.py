@@ -243,6 +243,12 @@ def past_line(past: Past) -> str:
             return f"{what} has ended: {count_steps(past)}; `--undo` puts it back"
         case "cancelled":
             return f"{what} was cancelled, and everything was put back"
+        case "failed":
+            why = past.problems[-1] if past.problems else "it was not told why"
+            return (
+                f"{what} did not end, and could not be put back: {why}; what was put by is in "
+                f"`{past.folder}`: make the environment anew, or sync again"
+            )
         case _:
             why = past.problems[0] if past.problems else "it was not told why"
             return f"{what} did not end, and everything was put back: {why}"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from envmagic.change.apply import SyncOrder
+from envmagic.change.apply import SyncOrder, find_kernelspec
 from envmagic.change.history import read_limits
 from envmagic.change.job import give, interrupts_set
 from envmagic.change.order import START_A_KERNEL
 from envmagic.change.stash import copied_bytes
-from envmagic.change.transaction import hold_environment, home_of
+from envmagic.change.transaction import NotPutBackError, hold_environment, home_of
 from envmagic.change.undo import UndoOrder, find_undo, undo_report
 from envmagic.core.engine import last_words
 from envmagic.core.errors import Cancelled, EngineError, EnvmagicError, PolicyError
@@ -81,7 +81,13 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
         snapshot = node.snapshot()
         ready = _prepare(request, node, snapshot, hold.stage, face)
         refuse(ready)
-        order = SyncOrder(request=request, snapshot=snapshot, report=ready, stage=hold.stage)
+        order = SyncOrder(
+            request=request,
+            snapshot=snapshot,
+            report=ready,
+            stage=hold.stage,
+            kernelspec=find_kernelspec(snapshot.platform),
+        )
         ready = _with_copies(ready, order, hold)
         if has_grown(before, ready):
             _ask(face, ready)
@@ -176,14 +182,8 @@ def failed(outcome: Outcome) -> EnvmagicError | None:
     if outcome.state is State.ROLLED_BACK:
         return EngineError(f"everything was put back: {outcome.problems[0]}", log)
     if outcome.state is State.FAILED:
-        return HalfDoneError("\n".join(outcome.problems), log)
+        return NotPutBackError("\n".join(outcome.problems), log)
     return None
-
-
-class HalfDoneError(EnvmagicError):
-    """The sync failed after it had begun, and the environment could not be put back."""
-
-    exit_code = 5
 
 
 def has_grown(shown: Report, report: Report) -> bool:

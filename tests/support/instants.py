@@ -52,7 +52,7 @@ _OLD = {
 # A virtual environment's folder is listed twice at a start, that of an installation once.
 _START_ONCE = """
 import os, site, sys
-folder = sys.argv[1]
+folder, sys.prefix = sys.argv[1:]  # as `site` sets it in a virtual environment
 site.addsitedir(folder)
 assert not os.path.exists(f"{folder}/gone.pth") or f"{folder}/gone_path" in sys.path
 """
@@ -125,7 +125,8 @@ class Play:
         self.home.mkdir(exist_ok=True)
         lock = rescue.take_lock(str(self.home))
         assert lock is not None
-        transaction = Transaction.begin(new_change(self.home), self.intent)
+        transaction = Transaction(new_change(self.home))
+        transaction.begin(self.intent)
         self.act()
         if end == "commit":
             transaction.commit()
@@ -140,7 +141,8 @@ class Play:
         undone = Undone(changes=tuple(read_history(self.home)), steps=())
         stage = Stage(self.home / "stage-undo")
         order = UndoOrder(undone=undone, platform=self.platform, stage=stage)
-        transaction = Transaction.begin(new_change(self.home), order.intent())
+        transaction = Transaction(new_change(self.home))
+        transaction.begin(order.intent())
         order.act(Tools(node=LocalNode(), stage=stage, tell=transaction.tell, cancel=Event()))
         transaction.commit()
         os.close(lock)
@@ -148,9 +150,9 @@ class Play:
     def start(self, number: int = 0) -> int:
         """Start its Python, to be killed at a step; return its exit code."""
         env = {_AT: str(number)} if number else {}
-        return self.environment.run(
-            "-S", "-c", _START_ONCE, self.environment.site_packages, check=False, env=env
-        ).returncode
+        where = (self.environment.site_packages, self.environment.prefix)
+        start = ("-S", "-c", _START_ONCE, *where)
+        return self.environment.run(*start, check=False, env=env).returncode
 
 
 def _platform(environment: Environment) -> Platform:

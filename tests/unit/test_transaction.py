@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from envmagic.change.history import Limits, find_untold, mark_told, prune, read_
 from envmagic.change.rescue import RescueError, put_back
 from envmagic.change.stash import Footprint, Stash
 from envmagic.change.transaction import hold_environment, recover
-from envmagic.core.errors import PolicyError
+from envmagic.face.view import past_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,8 @@ def make_change(home: Path, number: int, folders: dict[str, object], state: str 
         "steps": [],
         "worker": 2**22 + 1,
         "door": str(home.parent / rescue.DOOR),
-        "script": str(home / rescue.SCRIPT),
+        "format": rescue.FORMAT,
+        "base": str(home.parent.resolve()),
         "places": [],
         "folders": folders,
     }
@@ -50,19 +52,82 @@ def folder(entries: dict[str, object], *, whole: bool = False) -> dict[str, obje
 
 
 def test_what_cannot_be_put_back_locks_nobody_out(home: Path) -> None:
-    """The file that was put by is gone: each try says so, until somebody has mended it."""
+    """The file that was put by is gone: that is told once, and is not tried again."""
     site = home.parent / "site"
     site.mkdir()
-    change = make_change(home, 1, {str(site): folder({"a.py": [0, 0, 1, 2, 3]})})
-    for _ in range(2):
-        with (
-            pytest.raises(PolicyError, match=r"could not be rolled back: .*a\.py"),
-            hold_environment(home),
-        ):
-            pass
-    (change / rescue.JOURNAL).unlink()
+    make_change(home, 1, {str(site): folder({"a.py": [0, 0, 1, 2, 3], "b.py": None})})
+    (past,) = recover(home)
+    assert past.state == "failed"
+    assert "a.py" in past.problems[-1]
+    assert "could not be put back" in past_line(past)
+    mark_told(past.folder)
+    (site / "b.py").write_text("mended by its user")
+    assert recover(home) == []
     with hold_environment(home):
-        assert not change.exists()
+        pass
+    assert (site / "b.py").exists()
+    assert past.folder.exists()
+
+
+def test_a_journal_is_read_in_the_terms_of_where_it_lies(tmp_path: Path) -> None:
+    """A copied environment puts itself back, and never touches the other one."""
+    site = tmp_path / "env" / "site"
+    site.mkdir(parents=True)
+    home = tmp_path / "env" / ".envmagic"
+    home.mkdir()
+    make_change(home, 1, {str(site): folder({"new.py": None})})
+    (site / "new.py").write_text("")
+    shutil.copytree(tmp_path / "env", tmp_path / "copy")
+    (told,) = recover(tmp_path / "copy" / ".envmagic")
+    assert told.state == "rolled_back"
+    assert not (tmp_path / "copy" / "site" / "new.py").exists()
+    assert (site / "new.py").exists()
+    (tmp_path / "env").rename(tmp_path / "moved")
+    (told,) = recover(tmp_path / "moved" / ".envmagic")
+    assert told.state == "rolled_back"
+    assert not (tmp_path / "moved" / "site" / "new.py").exists()
+    assert not (tmp_path / "env").exists()
+
+
+def test_a_copy_never_reaches_outside_of_itself(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    home = tmp_path / "env" / ".envmagic"
+    home.mkdir(parents=True)
+    make_change(home, 1, {str(elsewhere): folder({"new.py": None})})
+    (elsewhere / "new.py").write_text("")
+    shutil.copytree(tmp_path / "env", tmp_path / "copy")
+    recover(tmp_path / "copy" / ".envmagic")
+    assert (elsewhere / "new.py").exists()
+    assert rescue.find_unfinished(str(tmp_path / "copy" / ".envmagic")) == []
+
+
+def test_an_outcome_that_a_failed_commit_left_hides_nothing(home: Path) -> None:
+    site = home.parent / "site"
+    site.mkdir()
+    change = make_change(home, 1, {str(site): folder({"new.py": None})}, "succeeded")
+    (site / "new.py").write_text("")
+    rescue.roll_back(str(change), ["a test"])
+    assert not (site / "new.py").exists()
+    assert [past.state for past in recover(home)] == ["rolled_back"]
+
+
+def test_a_journal_of_another_format_is_not_acted_on(home: Path) -> None:
+    site = home.parent / "site"
+    site.mkdir()
+    change = make_change(home, 1, {str(site): folder({"new.py": None})})
+    (site / "new.py").write_text("")
+    journal = json.loads((change / rescue.JOURNAL).read_text())
+    (change / rescue.JOURNAL).write_text(json.dumps(journal | {"format": 2}))
+    with pytest.raises(rescue.RescueError):
+        rescue.roll_back(str(change), ["a test"])
+    assert (site / "new.py").exists()
+
+
+def test_a_door_is_ascii_and_goes_by_its_own_prefix() -> None:
+    text = rescue.door_text("/é/.envmagic/rescue.py", "/é/lib/site-packages/x.pth", "/é")
+    assert text.isascii()
+    assert "/" not in text.partition("join(sys.prefix, '")[2].partition(".envmagic")[0]
 
 
 def test_all_else_is_put_back_where_one_thing_cannot_be(tmp_path: Path) -> None:
@@ -136,4 +201,3 @@ def test_a_stash_takes_links_and_copies_what_is_written_in_place(tmp_path: Path)
     assert str(site / "a" / "empty") in folders
     linked = {(place / str(n)).stat().st_nlink for n in range(2)}
     assert linked == {1, 2}
-    assert stash.copied == len("easy-install.pth")
