@@ -27,7 +27,7 @@ from envmagic.core.report import Progress
 from envmagic.edge.damage import find_damage
 from envmagic.edge.origin import record_origin
 from envmagic.edge.probe import installed_versions
-from envmagic.edge.record import missing_files
+from envmagic.edge.record import missing_files, record_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,18 +67,21 @@ class SyncOrder:
 
     def intent(self) -> Intent:
         """Return what must be written down before."""
+        actions = self.report.plan.actions
+        records = record_digests(self.snapshot, (change.name for change in actions))
         return Intent(
             title=f"sync {self.request.lock.path}",
             platform=self.snapshot.platform,
             footprint=self.footprint,
-            steps=tuple(self._step(change) for change in self.report.plan.actions),
+            steps=tuple(self._step(change, records.get(change.name)) for change in actions),
             kernel=bool(find_kernel_changes(self.report.plan, self.snapshot, self.stage.known())),
         )
 
-    def _step(self, change: Change) -> Step:
+    def _step(self, change: Change, record: str | None) -> Step:
         before = str(change.installed.version) if change.installed else None
         after = self.stage.known()[change.name].version if change.kind.installs else None
-        return Step(name=change.name, before=before, after=str(after) if after else None)
+        wanted = str(after) if after else None
+        return Step(name=change.name, before=before, after=wanted, record=record)
 
     def act(self, tools: Tools) -> None:
         """Clear away what is in pip's way, and let pip-sync do what the plan says.

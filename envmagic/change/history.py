@@ -16,12 +16,13 @@ from envmagic.core.errors import EnvmagicError
 from envmagic.core.report import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from envmagic.core.model import Name
 
 _TOLD = "told"
 _PROGRESS = "progress.json"
+_RECORDS = "records.json"
 _NOTED_PLACES = "places"
 _COUNT = "ENVMAGIC_UNDO_COUNT"
 _SIZE = "ENVMAGIC_UNDO_SIZE"
@@ -49,6 +50,8 @@ class Step:
     name: Name
     before: str | None
     after: str | None
+    record: str | None = None
+    """What its files were told by before (`record_digests`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +80,14 @@ class Past:
             for status in _statuses(place)
             if status.st_nlink == 1
         )
+
+    def records(self) -> dict[Name, str] | None:
+        """Return what its projects were told by at its end; None: an older envmagic's."""
+        try:
+            found: dict[Name, str] = json.loads((self.folder / _RECORDS).read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        return found
 
     def journal(self) -> dict[str, Any]:
         """Return its journal."""
@@ -152,6 +163,14 @@ def read_progress(folder: Path) -> Progress | None:
         return Progress(**json.loads((folder / _PROGRESS).read_text("utf-8")))
     except (OSError, ValueError):
         return None
+
+
+def write_records(folder: Path, records: Mapping[Name, str]) -> None:
+    """Remember what a change's projects are told by at its end; raises OSError.
+
+    Before the outcome: a kill between the two leaves an unfinished change.
+    """
+    rescue.write_durably(str(folder / _RECORDS), json.dumps(records).encode())
 
 
 def note_place(folder: Path, place: Path) -> None:

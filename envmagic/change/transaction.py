@@ -21,17 +21,18 @@ from envmagic.change.history import (
     read_history,
     read_progress,
     write_progress,
+    write_records,
 )
 from envmagic.change.stash import Stash
 from envmagic.core.errors import EnvmagicError, PolicyError
 from envmagic.edge.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from envmagic.change.history import Past, Step
     from envmagic.change.stash import Footprint
-    from envmagic.core.model import Platform
+    from envmagic.core.model import Name, Platform
     from envmagic.core.report import Progress
 
 _LOG = "last-sync.log"
@@ -249,8 +250,12 @@ class Transaction:
         with contextlib.suppress(OSError):
             write_progress(self.folder, progress)
 
-    def commit(self) -> None:
-        """End it as done; raises OSError where that cannot be written down."""
+    def commit(self, records: Mapping[Name, str]) -> None:
+        """End it as done; raises OSError where that cannot be written down.
+
+        `records` tells its projects, as they are now, from other installations of them.
+        """
+        write_records(self.folder, records)
         rescue.write_outcome(str(self.folder), "succeeded", [], self._seconds)
         rescue.close_door(rescue.read_journal(str(self.folder)))
 

@@ -19,6 +19,7 @@ from envmagic.core.model import Change, Kind, Lock, Pin, Plan, join_names, read_
 from envmagic.core.planner import KERNEL
 from envmagic.core.report import Progress, Report, Restart
 from envmagic.edge.neighbours import describe_neighbours
+from envmagic.edge.record import record_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def find_undo(home: Path, snapshot: Snapshot, count: int) -> Undone:
     """Return the last `count` changes, ready to be put back.
 
     Raises PolicyError where there are not so many, and where something else has changed
-    the same projects since: the files of two changes would be mixed.
+    the same projects since, or in between: the files of two changes would be mixed.
     """
     history = [past for past in read_history(home) if past.state == "succeeded"]
     there = [past for past in history[:count] if past.can_be_undone]
@@ -72,25 +73,52 @@ def find_undo(home: Path, snapshot: Snapshot, count: int) -> Undone:
             "`python -m envmagic info` lists what is kept; a sync with an earlier lock also "
             "goes back",
         )
-    before: dict[Name, str | None] = {}
-    after: dict[Name, str | None] = {}
+    now = _stand_now({step.name for past in there for step in past.steps}, snapshot)
+    then = dict(now)
     for past in there:
-        for step in past.steps:
-            after.setdefault(step.name, step.after)
-            before[step.name] = step.before
-    _must_be_as_left(after, snapshot)
-    steps = (Step(name=name, before=after[name], after=before[name]) for name in sorted(after))
+        _must_be_as_left(past, then)
+        then |= {s.name: _Stand(version=s.before, record=s.record) for s in past.steps}
+    steps = (
+        Step(name=name, before=was.version, after=then[name].version, record=was.record)
+        for name, was in sorted(now.items())
+    )
     return Undone(changes=tuple(there), steps=tuple(steps))
 
 
-def _must_be_as_left(after: dict[Name, str | None], snapshot: Snapshot) -> None:
-    now = _local_versions(snapshot)
-    other = [name for name in sorted(after) if now.get(name) != after[name]]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stand:
+    """How a name is installed, and what tells that from another installation of it."""
+
+    version: str | None
+    record: str | None
+
+    def __str__(self) -> str:
+        return self.version or "not installed"
+
+
+def _stand_now(names: set[Name], snapshot: Snapshot) -> dict[Name, _Stand]:
+    versions, records = _local_versions(snapshot), record_digests(snapshot, names)
+    return {name: _Stand(version=versions.get(name), record=records.get(name)) for name in names}
+
+
+def _must_be_as_left(past: Past, then: dict[Name, _Stand]) -> None:
+    """Refuse what was changed between the end of a change and what came next, or now."""
+    left = {step.name: step.after for step in past.steps}
+    records = past.records()
+    other = [name for name in sorted(left) if then[name].version != left[name]]
     if other:
         first = other[0]
+        what = f"`{first}` was {left[first] or 'not installed'}, and is {then[first]}"
+    else:
+        other = [
+            name
+            for name in sorted(left)
+            if records is not None and then[name].record != records.get(name)
+        ]
+        what = "the same version was installed anew" if other else ""
+    if other:
         raise PolicyError(
-            f"{join_names(other)} changed after the last sync (`{first}` was "
-            f"{after[first] or 'not installed'}, and is {now.get(first) or 'not installed'}), "
+            f"{join_names(other)} changed after the last sync ({what}), "
             "so it cannot be undone as a whole",
             "sync with a lock instead",
         )

@@ -26,9 +26,11 @@ from envmagic.change.transaction import Hold, Transaction, keep_log
 from envmagic.core.errors import Cancelled, EnvmagicError
 from envmagic.core.redact import redact
 from envmagic.edge.node import LocalNode
+from envmagic.edge.record import record_digests
 
 if TYPE_CHECKING:
     from envmagic.change.order import Order
+    from envmagic.core.model import Name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ def _try(job: Job, transaction: Transaction, cancel: threading.Event) -> Answer:
         if cancel.is_set():
             return _CANCELLED
         if not problems:
-            transaction.commit()
+            transaction.commit(_records(transaction, tools))
             return Answer(state="succeeded")
     except Cancelled:
         return _CANCELLED
@@ -136,6 +138,11 @@ def _take_tools(job: Job, transaction: Transaction, cancel: threading.Event) -> 
         ),
         hold=None if Path("/proc/self").is_dir() else job.descriptor,
     )
+
+
+def _records(transaction: Transaction, tools: Tools) -> dict[Name, str]:
+    journal = rescue.read_journal(str(transaction.folder))
+    return record_digests(tools.node.snapshot(), (step["name"] for step in journal["steps"]))
 
 
 def _put_back(answer: Answer, transaction: Transaction, order: Order, home: Path) -> Answer:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
 import io
 import os
 import sys
@@ -14,7 +16,7 @@ from envmagic.edge.origin import folder_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from envmagic.core.model import Distribution, Name
+    from envmagic.core.model import Distribution, Name, Snapshot
 
 
 def recorded_names(distribution: Distribution) -> frozenset[str] | None:
@@ -44,6 +46,22 @@ def read_record(distribution: Distribution) -> list[str] | None:
         return [line.partition(",")[0] for line in text.split("\n") if line]
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
+
+
+def record_digests(snapshot: Snapshot, names: Iterable[Name]) -> dict[Name, str]:
+    """Return what tells one installation of these from another, be it of the same version.
+
+    Made of the RECORD of each copy in this environment; without one, there is none.
+    """
+    wanted = frozenset(names)
+    records: dict[Name, list[bytes]] = {}
+    for distribution in snapshot.distributions:
+        if distribution.local and distribution.name in wanted:
+            record = Path(distribution.location, distribution.metadata, "RECORD")
+            with contextlib.suppress(OSError):
+                digest = hashlib.sha256(record.read_bytes()).digest()
+                records.setdefault(distribution.name, []).append(digest)
+    return {name: hashlib.sha256(b"".join(found)).hexdigest() for name, found in records.items()}
 
 
 def missing_files(distribution: Distribution) -> list[str] | None:

@@ -90,6 +90,31 @@ def test_what_somebody_else_has_changed_since_is_refused(
     assert environment.manifest() == before
 
 
+def test_another_build_of_the_same_version_is_refused(
+    story: Story, wheelhouse: Wheelhouse, tmp_path: Path
+) -> None:
+    """Its files would stay in the older version: no change of ours knows them."""
+    environment = story.environment
+    patched = Wheelhouse(tmp_path / "patched")
+    patched.add("alpha", "2.0", files={"alpha/local_patch.py": "PATCHED = True\n"})
+    story.sync()
+    environment.install(patched, "--force-reinstall", "alpha==2.0")
+    before = environment.manifest()
+    refused = "`alpha` changed after the last sync (the same version was installed anew)"
+    assert refused in undo(story, code=3).stderr
+    assert environment.manifest() == before
+    # Nor may it lie between two changes that are put back at once.
+    story.write("alpha==1.1")
+    story.sync()
+    after = environment.manifest()
+    assert refused in undo(story, "2", code=3).stderr
+    assert environment.manifest() == after
+    undo(story)
+    assert environment.manifest() == before
+    environment.install(wheelhouse, "--force-reinstall", "alpha==2.0")
+    undo(story, code=3)
+
+
 def test_a_dry_run_and_nobody_to_ask(story: Story) -> None:
     environment = story.environment
     story.sync()

@@ -129,7 +129,7 @@ class Play:
         transaction.begin(self.intent)
         self.act()
         if end == "commit":
-            transaction.commit()
+            transaction.commit({})
         elif end == "roll-back":
             transaction.roll_back(["a test"])
         os.close(lock)
@@ -144,7 +144,7 @@ class Play:
         transaction = Transaction(new_change(self.home))
         transaction.begin(order.intent())
         order.act(Tools(node=LocalNode(), stage=stage, tell=transaction.tell, cancel=Event()))
-        transaction.commit()
+        transaction.commit({})
         os.close(lock)
 
     def start(self, number: int = 0) -> int:
