@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from envmagic.core.errors import EnvmagicError
 from envmagic.core.report import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from envmagic.core.model import Name
 
@@ -71,16 +72,6 @@ class Past:
         """Whether what it changed is still put by."""
         return self.state == "succeeded" and (self.folder / rescue.FILES).is_dir()
 
-    @property
-    def kept_bytes(self) -> int:
-        """What it costs on the disk: files that the environment has no more."""
-        return sum(
-            status.st_size
-            for place in rescue.places_of(str(self.folder), self.journal())
-            for status in _statuses(place)
-            if status.st_nlink == 1
-        )
-
     def records(self) -> dict[Name, str] | None:
         """Return what its projects were told by at its end; None: an older envmagic's."""
         try:
@@ -91,8 +82,33 @@ class Past:
 
     def journal(self) -> dict[str, Any]:
         """Return its journal."""
-        name = rescue.ROLLED_BACK if self.state == "rolled_back" else rescue.JOURNAL
-        return rescue.read_journal(str(self.folder), name)
+        return rescue.read_journal(str(self.folder), _journal_name(self.folder))
+
+
+def _journal_name(folder: Path) -> str:
+    return rescue.JOURNAL if (folder / rescue.JOURNAL).exists() else rescue.ROLLED_BACK
+
+
+def kept_bytes(history: Iterable[Past]) -> dict[Path, int]:
+    """Return what each of all changes, the newest first, costs on the disk, by its folder.
+
+    That is what the environment has no more, and no newer change holds: forgetting it,
+    after all older ones, sets so much free.
+    """
+    costs: dict[Path, int] = {}
+    links: Counter[tuple[int, int]] = Counter()
+    owners: dict[tuple[int, int], tuple[Path, os.stat_result]] = {}
+    for past in history:
+        costs[past.folder] = 0
+        for place in rescue.places_of(str(past.folder), past.journal()):
+            for status in _statuses(place):
+                inode = (status.st_dev, status.st_ino)
+                links[inode] += 1
+                owners.setdefault(inode, (past.folder, status))
+    for inode, (folder, status) in owners.items():
+        if status.st_nlink == links[inode]:
+            costs[folder] += status.st_size
+    return costs
 
 
 def _statuses(place: str) -> Iterator[os.stat_result]:
@@ -217,9 +233,11 @@ def prune(home: Path, limits: Limits) -> None:
     Of one that nobody has been told of yet, the words stay.
     """
     kept, size = 0, 0
-    for past in read_history(home):
+    history = read_history(home)
+    costs = kept_bytes(history)
+    for past in history:
+        size += costs[past.folder]
         if past.can_be_undone:
-            size += past.kept_bytes
             kept += 1
             if kept <= limits.count and size <= limits.size:
                 continue

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from envmagic.change.history import mark_told, read_history, read_limits
+from envmagic.change.history import kept_bytes, mark_told, read_history, read_limits
 from envmagic.change.transaction import home_of, recover
 from envmagic.core.errors import Cancelled, EnvmagicError, PolicyError
 from envmagic.core.model import VERSION
@@ -270,6 +270,7 @@ def _info(options: argparse.Namespace) -> int:
     snapshot = node.snapshot()
     accelerator = node.accelerator(_GPU_WAIT)
     history, limits = read_history(home_of(snapshot.platform)), read_limits()
+    costs = kept_bytes(history)
     if options.json:
         data = {
             "schema": 1,
@@ -277,7 +278,7 @@ def _info(options: argparse.Namespace) -> int:
             "node": platform_to_json(snapshot.platform, kernel=False),
             "distributions": {d.name: str(d.version) for d in reversed(snapshot.distributions)},
             "accelerator": accelerator_to_json(accelerator),
-            "history": [past_to_json(past) for past in history],
+            "history": [past_to_json(past, costs[past.folder]) for past in history],
             "limits": {"count": limits.count, "size": limits.size},
         }
         _say(json.dumps(data, indent=1))
@@ -289,7 +290,7 @@ def _info(options: argparse.Namespace) -> int:
         f"environment   {where.prefix} ({len(snapshot.by_name())} distributions)",
         f"platform      {where.tag}",
         f"accelerator   {accelerator_line(accelerator)}",
-        *history_lines(history, limits),
+        *history_lines(history, costs, limits),
     ]
     _say("\n".join(lines))
     return 0

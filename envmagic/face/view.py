@@ -11,7 +11,8 @@ from envmagic.core.redact import redact
 from envmagic.core.report import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from envmagic.change.history import Limits, Past
     from envmagic.core.model import Change, Finding, Platform
@@ -254,28 +255,31 @@ def past_line(past: Past) -> str:
             return f"{what} did not end, and everything was put back: {why}"
 
 
-def history_lines(history: Sequence[Past], limits: Limits) -> list[str]:
-    """Return what can be undone, and what that costs on the disk, a line each."""
+def history_lines(history: Sequence[Past], costs: Mapping[Path, int], limits: Limits) -> list[str]:
+    """Return what can be undone, and what that costs on the disk, a line each.
+
+    `costs` are the `kept_bytes` of the history.
+    """
     kept = [past for past in history if past.can_be_undone]
-    size = sum(past.kept_bytes for past in kept)
+    size = sum(costs.values())
     changes = "1 change" if len(kept) == 1 else f"{len(kept)} changes"
     at_most = f"at most {limits.count} and {_bytes_words(limits.size)}"
     lines = [f"undo          {changes}, {_bytes_words(size)} ({at_most})"]
     for past in history:
         state = "" if past.can_be_undone else f", {past.state or 'at work'}"
-        cost = f", {_bytes_words(past.kept_bytes)}" if past.can_be_undone else ""
+        cost = f", {_bytes_words(costs[past.folder])}" if past.can_be_undone else ""
         lines.append(f"  {_when(past)}  {past.title}: {count_steps(past)}{state}{cost}")
     return lines
 
 
-def past_to_json(past: Past) -> dict[str, Any]:
-    """Return a past change in the wire form; `kept_bytes` is its cost on the disk."""
+def past_to_json(past: Past, cost: int) -> dict[str, Any]:
+    """Return a past change in the wire form; `cost` is that on the disk."""
     return {
         "title": redact(past.title),
         "began": past.began,
         "state": past.state or "at work",
         "can_be_undone": past.can_be_undone,
-        "kept_bytes": past.kept_bytes,
+        "kept_bytes": cost,
         "steps": [{"name": s.name, "before": s.before, "after": s.after} for s in past.steps],
         "problems": [redact(problem) for problem in past.problems],
     }

@@ -115,6 +115,27 @@ def test_another_build_of_the_same_version_is_refused(
     undo(story, code=3)
 
 
+def test_what_two_changes_share_is_counted_once(story: Story, tmp_path: Path) -> None:
+    """A sync, its undo and the sync again: the old files are on the disk once."""
+    house = Wheelhouse(tmp_path / "big")
+    for version, letter in (("1.0", "x"), ("2.0", "y")):
+        house.add("big", version, files={"big/data.txt": letter * 1_000_000})
+    story.environment.install(house, "big==1.0")
+    other = Story(story.environment, house)
+    other.write("big==2.0")
+    other.sync()
+    undo(other)
+    other.sync()
+    costs = [past["kept_bytes"] for past in info(other)["history"]]
+    assert [cost // 1_000_000 for cost in costs] == [1, 1, 0]
+    files = (story.environment.prefix / ".envmagic").rglob("*")
+    lost = {s.st_ino: s.st_size for f in files if (s := f.stat()).st_size >= 1_000_000}
+    assert sum(costs) >= sum(lost.values()) == 2_000_000
+    undo(other)
+    other.sync(ENVMAGIC_UNDO_SIZE="1500kb")
+    assert [past["kept_bytes"] // 1_000_000 for past in info(other)["history"]] == [1]
+
+
 def test_a_dry_run_and_nobody_to_ask(story: Story) -> None:
     environment = story.environment
     story.sync()

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envmagic.change import rescue
-from envmagic.change.history import Limits, find_untold, mark_told, prune, read_history
+from envmagic.change.history import (
+    Limits,
+    find_untold,
+    kept_bytes,
+    mark_told,
+    prune,
+    read_history,
+)
 from envmagic.change.rescue import RescueError, put_back
 from envmagic.change.stash import Footprint, Stash
 from envmagic.change.transaction import hold_environment, recover
@@ -181,7 +188,36 @@ def test_the_oldest_goes_first(home: Path) -> None:
     prune(home, Limits(count=3, size=250))
     assert [past.title for past in read_history(home)] == ["sync 3", "sync 2"]
     prune(home, Limits(count=1, size=250))
-    assert [(past.title, past.kept_bytes) for past in read_history(home)] == [("sync 3", 100)]
+    (past,) = read_history(home)
+    assert (past.title, kept_bytes([past])) == ("sync 3", {past.folder: 100})
+
+
+def test_what_changes_share_is_counted_once(home: Path) -> None:
+    """After a sync, its undo and the sync again, two of them hold the same old files."""
+    files = [make_change(home, number, {}, "succeeded") / "files" for number in (1, 2, 3)]
+    (files[0] / "0").write_bytes(b"x" * 100)
+    (files[2] / "0").hardlink_to(files[0] / "0")
+    (files[1] / "0").write_bytes(b"y" * 10)
+    (home.parent / "used.py").hardlink_to(files[1] / "0")
+    (files[0] / "1").write_bytes(b"z")
+
+    def costs() -> list[int]:
+        history = read_history(home)
+        found = kept_bytes(history)
+        return [found[past.folder] for past in history]
+
+    rolled_back = make_change(home, 4, {})
+    (rolled_back / rescue.JOURNAL).rename(rolled_back / rescue.ROLLED_BACK)
+    rescue.write_outcome(str(rolled_back), "cancelled", [])
+    mark_told(rolled_back)
+    assert costs() == [0, 100, 0, 1]
+    for change in files:
+        mark_told(change.parent)
+    prune(home, Limits(count=3, size=100))
+    assert costs() == [100, 0]
+    prune(home, Limits(count=3, size=99))
+    assert costs() == []
+    assert (home.parent / "used.py").exists()
 
 
 def test_a_stash_takes_links_and_copies_what_is_written_in_place(tmp_path: Path) -> None:
