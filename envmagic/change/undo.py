@@ -57,6 +57,40 @@ class Undone:
             return f"{_OPPOSITES[kind]}: {rest}"
         return f"undo: {self.subject}"
 
+    def footprint(self, platform: Platform) -> Footprint:
+        """Return all that putting them back can touch."""
+        folders, _ = self.merged()
+        files = {os.path.join(path, name) for path in folders for name in folders[path]["entries"]}
+        return Footprint(
+            files=frozenset(files),
+            whole=frozenset(path for path in folders if folders[path]["whole"]),
+            folders=frozenset(folders),
+            roots=roots_of(files, platform),
+        )
+
+    def merged(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the folders of all journals, as the oldest that knows of each path has it.
+
+        With them, the places that their files lie in.
+        """
+        folders: dict[str, Any] = {}
+        places: list[str] = []
+        for past in self.changes:
+            journal = past.journal()
+            start = len(places)
+            places += rescue.places_of(str(past.folder), journal)
+            for path, was in journal["folders"].items():
+                mine = folders.setdefault(path, {"mode": None, "whole": False, "entries": {}})
+                mine["mode"] = was["mode"]
+                mine["whole"] |= was["whole"]
+                for name in mine["entries"]:
+                    if was["mode"] is None or was["whole"] or name.endswith(".pyc"):
+                        mine["entries"][name] = None  # or it would be in this journal, too
+                for name, entry in was["entries"].items():
+                    is_file = isinstance(entry, list)
+                    mine["entries"][name] = [entry[0] + start, *entry[1:]] if is_file else entry
+        return folders, places
+
 
 def find_undo(home: Path, snapshot: Snapshot, count: int) -> Undone:
     """Return the last `count` changes, ready to be put back.
@@ -190,45 +224,17 @@ class UndoOrder:
 
     def intent(self) -> Intent:
         """Return what must be written down before."""
-        folders, _ = self._merged()
-        files = {os.path.join(path, name) for path in folders for name in folders[path]["entries"]}
-        whole = frozenset(path for path in folders if folders[path]["whole"])
         return Intent(
             title=self.undone.title,
             platform=self.platform,
-            footprint=Footprint(
-                files=frozenset(files),
-                whole=whole,
-                folders=frozenset(folders),
-                roots=roots_of(files, self.platform),
-            ),
+            footprint=self.undone.footprint(self.platform),
             steps=self.undone.steps,
         )
-
-    def _merged(self) -> tuple[dict[str, Any], list[str]]:
-        """Return the folders of all journals, as the oldest that knows of each path has it."""
-        folders: dict[str, Any] = {}
-        places: list[str] = []
-        for past in self.undone.changes:
-            journal = past.journal()
-            start = len(places)
-            places += rescue.places_of(str(past.folder), journal)
-            for path, was in journal["folders"].items():
-                mine = folders.setdefault(path, {"mode": None, "whole": False, "entries": {}})
-                mine["mode"] = was["mode"]
-                mine["whole"] |= was["whole"]
-                for name in mine["entries"]:
-                    if was["mode"] is None or was["whole"] or name.endswith(".pyc"):
-                        mine["entries"][name] = None  # or it would be in this journal, too
-                for name, entry in was["entries"].items():
-                    is_file = isinstance(entry, list)
-                    mine["entries"][name] = [entry[0] + start, *entry[1:]] if is_file else entry
-        return folders, places
 
     def act(self, tools: Tools) -> None:
         """Put the files back; raises OSError for what cannot be."""
         tools.tell(Progress(phase="Putting back", total=len(self.undone.steps)))
-        folders, places = self._merged()
+        folders, places = self.undone.merged()
         try:
             rescue.put_back(folders, places, consume=False)
         except rescue.RescueError as error:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envmagic.change.order import Order
+    from envmagic.change.stash import Footprint
     from envmagic.change.transaction import Hold
+    from envmagic.change.undo import Undone
     from envmagic.core.model import Snapshot
     from envmagic.core.nodes import Node
     from envmagic.core.request import Request
@@ -88,7 +90,7 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
             stage=hold.stage,
             kernelspec=find_kernelspec(snapshot.platform),
         )
-        ready = _with_copies(ready, order, hold)
+        ready = _with_copies(ready, order.footprint, hold.home)
         if has_grown(before, ready):
             _ask(face, ready)
         if not ready.plan.work:
@@ -112,24 +114,32 @@ def preview_undo(node: Node, count: int = 1) -> Report:
 def undo(node: Node, face: Face, count: int = 1) -> Outcome:
     """Put back what the last changes of a node did, offline; that is a change itself.
 
-    Raises PolicyError where there is nothing to undo, or where something else has
-    changed the same projects since; and Cancelled.
+    Raises PolicyError where there is nothing to undo, where something else has changed
+    the same projects since, or where there is no room; and Cancelled.
     """
     read_limits()
-    shown = preview_undo(node, count)
+    shown, _ = _look_back(node, count)
     _ask(face, shown)
     with hold_environment(home_of(shown.platform)) as hold:
-        snapshot = node.snapshot()
-        undone = find_undo(hold.home, snapshot, count)
-        before = undo_report(undone, snapshot, node)
-        if before.lock != shown.lock:  # another sync was quicker
+        before, undone = _look_back(node, count)
+        # Another sync was quicker, or there is more to copy now.
+        if before.lock != shown.lock or has_grown(shown, before):
             _ask(face, before)
-        order = UndoOrder(undone=undone, platform=snapshot.platform, stage=hold.stage)
+        order = UndoOrder(undone=undone, platform=before.platform, stage=hold.stage)
 
         def look() -> Report:
             return undo_report(undone, node.snapshot(), node, done=True)
 
         return _carry_out(order, node, hold, face, before, look)
+
+
+def _look_back(node: Node, count: int) -> tuple[Report, Undone]:
+    """Return what an undo would do and copy first; this tries hard links, and so writes."""
+    snapshot = node.snapshot()
+    home = home_of(snapshot.platform)
+    undone = find_undo(home, snapshot, count)
+    report = undo_report(undone, snapshot, node)
+    return _with_copies(report, undone.footprint(snapshot.platform), home), undone
 
 
 def _carry_out(
@@ -156,16 +166,16 @@ def _carry_out(
     )
 
 
-def _with_copies(report: Report, order: SyncOrder, hold: Hold) -> Report:
+def _with_copies(report: Report, footprint: Footprint, home: Path) -> Report:
     """Return a report that tells how much must be copied first, where links will not do."""
-    size = copied_bytes(order.footprint, hold.home)
+    size = copied_bytes(footprint, home)
     if not size:
         return report
     finding = Finding(
         kind=FindingKind.COPY,
         name="",
         text=f"{size / 1e6:.0f} MB will be copied first, to be able to put them back: hard "
-        f"links do not work in `{hold.home.parent}`",
+        f"links do not work in `{home.parent}`",
         severity=Severity.NOTE,
     )
     return replace(report, findings=(*report.findings, finding))

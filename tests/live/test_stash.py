@@ -131,12 +131,12 @@ def test_site_packages_on_another_disk(
         assert [p.name for p in (environment.prefix / ".envmagic").iterdir()] == ["last-sync.log"]
 
 
-_ASK = """\
+_ASKED = """\
 import io, sys
 sys.stdin = io.StringIO("y\\ny\\ny\\n")
 sys.stdin.isatty = lambda: True
 from envmagic.face.cli import main
-sys.exit(main(["sync", *sys.argv[1:]]))
+sys.exit(main(sys.argv[1:]))
 """
 
 
@@ -153,13 +153,15 @@ def test_a_disk_without_links_is_copied_and_that_is_asked_once(
         assert "MB will be copied first" in story.sync(code=4).stdout
         assert environment.manifest() == before
         story.write("alpha==2.0")
-        done = environment.run("-c", _ASK, story.lock, *story.places, env=QUIET)
+        done = environment.run("-c", _ASKED, "sync", story.lock, *story.places, env=QUIET)
         assert "12 MB will be copied first, to be able to put them back" in done.stdout
         assert done.stdout.count("Apply? [y/N]") == 2  # to the plan, and to the copies
         after = environment.manifest()
-        undo(environment)
+        undone = environment.run("-c", _ASKED, "undo", env=QUIET)
+        assert "will be copied first, to be able to put them back" in undone.stdout
+        assert undone.stdout.count("Apply? [y/N]") == 1
         assert environment.manifest() == before
-        undo(environment)
+        assert "12 MB will be copied first" in undo(environment)
         assert environment.manifest() == after
 
 
@@ -178,3 +180,12 @@ def test_no_room_for_the_copies_is_refused_first(
         assert bare_environment.manifest() == before
         make_room(disk)
         story.sync()
+        undo(bare_environment)
+        before = bare_environment.manifest()
+        leave_free(disk, 20_000_000)
+        said = undo(bare_environment, code=3)
+        assert "there is no room to put by what changes: 12 MB are needed" in said
+        assert "free some space" in said
+        assert bare_environment.manifest() == before
+        make_room(disk)
+        undo(bare_environment)
