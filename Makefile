@@ -37,7 +37,7 @@ test: lint ## lint, then all tests, with the coverage gate
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov=envmagic --cov-branch \
 		--cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) tests
 
-torture: $(READY) ## kill -9 at every step of a sync, KILLS times (200); SEED repeats a run's draws
+torture: $(READY) ## KILLS (200) kill -9 at every step of a sync, a quarter more of other faults; SEED
 	@PYTHONPATH=tests $(BIN)/python -m support.toll --kills $(KILLS) --seed $(SEED)
 
 lint: $(READY) ## ruff, mypy and the layers

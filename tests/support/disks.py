@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from support.process import run_process
+from support.process import CommandError, run_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,29 @@ def leave_free(folder: Path, free: int) -> None:
     fill = status.f_bavail * status.f_frsize - free
     with (folder / "filler").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, fill)
+
+
+def fill_up(folder: Path) -> bool:
+    """Fill a disk up to the last byte, whoever else writes on it; whether it is full."""
+    with (folder / "filler").open("ab") as file:
+        for _ in range(1000):
+            status = os.statvfs(folder)
+            if status.f_bavail == 0:
+                return True
+            # Another may have taken what was free: then there is less of it next time.
+            with contextlib.suppress(OSError):
+                end = os.fstat(file.fileno()).st_size
+                os.posix_fallocate(file.fileno(), end, status.f_bavail * status.f_frsize)
+    return False
+
+
+def can_mount(folder: Path) -> bool:
+    """Whether disks can be had here: it takes root, and more than many containers allow."""
+    try:
+        with tmpfs(folder, megabytes=1):
+            return True
+    except (OSError, CommandError):
+        return False
 
 
 def make_room(folder: Path) -> None:

@@ -173,9 +173,12 @@ class LiveKernel:
         """Press the stop button."""
         self.manager.interrupt_kernel()
 
-    def restart(self) -> None:
-        """Restart the kernel, and wait until it is ready; unfinished cells never end."""
-        self.manager.restart_kernel(now=True)
+    def restart(self, *, now: bool = True) -> None:
+        """Restart the kernel, and wait until it is ready; unfinished cells never end.
+
+        Jupyter's button does it with `now=False`: the kernel is interrupted, and asked to end.
+        """
+        self.manager.restart_kernel(now=now)
         self.client.wait_for_ready(timeout=self._timeout)
 
     def _receive(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from support.disks import tmpfs
 from support.environment import Environment
 from support.kernel import live_kernel
 from support.story import Story
@@ -16,7 +18,7 @@ from support.wheelhouse import Wheelhouse
 from support.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from support.templates import Templates
@@ -36,6 +38,8 @@ _OLD = ("goes==1.0", "changes==1.0", "spec==1.0", "space-one==1.0", "space-two==
 LEFTOVER = "~oes-0.9.dist-info/METADATA"
 _IMPORT = "import goes, changes.deep.down, spec, space.one, space.two, numpy, goes_path.inner"
 WORKS = "import numpy\nassert numpy.zeros(3).sum() == 0"
+_ROOM = 250
+"""Megabytes for wheels, and for what is unpacked of them."""
 _SCRIPT = "def main() -> None:\n    pass\n"
 
 Contents = dict[str, str]
@@ -59,10 +63,19 @@ class Scene:
     changing: float
     """How long it changes something."""
 
-    def enter(self, name: str) -> Story:
-        """Copy the environment, and write the lock for it."""
-        environment = Environment(self.before).copy(self.folder / name)
-        return _story(environment, self.wheels)
+    def enter(self, name: str, disk: Path | None = None) -> Story:
+        """Copy the environment, to a disk of its own or not, and write the lock for it."""
+        copied = Environment(self.before).copy((disk or self.folder) / name)
+        # Of a disk that is full, all but the environment must go on working.
+        home = self.folder / f"{name}-home"
+        return _story(Environment(copied.prefix, home=home), self.wheels)
+
+    @contextlib.contextmanager
+    def disk(self, name: str) -> Iterator[Path]:
+        """Mount a disk with room for one environment, a sync of it, and not much more."""
+        used = sum(p.lstat().st_size for p in self.before.rglob("*")) // 1_000_000
+        with tmpfs(self.folder / name, megabytes=used + _ROOM) as folder:
+            yield folder
 
 
 def _story(environment: Environment, wheels: tuple[Path, ...]) -> Story:

@@ -90,8 +90,17 @@ def _processes() -> list[int]:
 
 def kill(pid: int) -> bool:
     """Kill a process; False: it was not there any more."""
+    return _send(pid, signal.SIGKILL)
+
+
+def terminate(pid: int) -> bool:
+    """Ask a process to end; False: it was not there any more."""
+    return _send(pid, signal.SIGTERM)
+
+
+def _send(pid: int, number: signal.Signals) -> bool:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         return False
     return True
