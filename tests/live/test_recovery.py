@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from support.story import QUIET, Story, wait_until
 from support.wheels import make_project, make_wheel
+from support.witness import Witness
 
 if TYPE_CHECKING:
     from support.environment import Environment
     from support.index import Index
+    from support.process import Process
     from support.wheelhouse import Wheelhouse
 
 pytestmark = pytest.mark.live
@@ -33,6 +35,11 @@ def kept(environment: Environment) -> list[str]:
     return [path.name.partition("-")[0] for path in (environment.prefix / ".envmagic").iterdir()]
 
 
+def start(story: Story) -> Process:
+    options = ("--yes", *story.places)
+    return story.environment.start("-m", "envmagic", "sync", story.lock, *options, env=QUIET)
+
+
 def engines(prefix: Path) -> list[int]:
     """Return the pip-syncs that change a prefix now."""
     found = []
@@ -44,23 +51,41 @@ def engines(prefix: Path) -> list[int]:
     return found
 
 
-def test_an_engine_that_outlives_its_sync_holds_the_prefix(story: Story) -> None:
-    """The kernel is killed, pip-sync works on: the next sync must not touch its stage."""
+def test_a_worker_that_outlives_its_terminal_holds_the_prefix(story: Story) -> None:
+    """The terminal alone is killed: the worker goes on, and the next sync is refused till then."""
     environment = story.environment
-    process = environment.start(
-        "-m", "envmagic", "sync", story.lock, "--yes", *story.places, env=QUIET
-    )
+    witness = Witness(environment)
+    process = start(story)
     wait_until(lambda: bool(engines(environment.prefix)))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert engines(environment.prefix)
+    assert any(seen.is_worker for seen in witness.look())
     second = story.sync(code=3)
     assert f"another sync of `{environment.prefix}` is running" in second.stderr
-    wait_until(lambda: not engines(environment.prefix))
-    story.sync()
+    wait_until(lambda: not witness.look())
     frozen = environment.freeze()
     assert (frozen["alpha"], frozen["beta"], "delta" in frozen) == ("2.0", "1.0", False)
+    story.sync()
     assert kept(environment) == ["change"]
+
+
+def test_an_engine_that_outlives_its_worker_is_ended_by_the_next_start(story: Story) -> None:
+    """It is halted as well: it cannot have come to its own end."""
+    environment = story.environment
+    before = environment.manifest()
+    witness = Witness(environment)
+    process = start(story)
+    wait_until(lambda: bool(engines(environment.prefix)))
+    (engine,) = engines(environment.prefix)
+    os.kill(engine, signal.SIGSTOP)
+    for pid in [process.pid, *(seen.pid for seen in witness.look() if seen.is_worker)]:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    assert engines(environment.prefix) == [engine]
+    done = environment.run("-c", "pass", env=QUIET)
+    assert "an unfinished sync was rolled back" in done.stderr
+    assert not witness.look()
+    assert environment.manifest() == before
 
 
 def test_what_a_killed_sync_left_is_not_used(story: Story, wheelhouse: Wheelhouse) -> None:
