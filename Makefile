@@ -23,7 +23,7 @@ SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test torture lint bench lab floors browser clean
+.PHONY: help demo test torture lint verdicts bench lab floors browser clean
 
 help: ## show this
 	@echo "usage: make TARGET"
@@ -45,6 +45,9 @@ lint: $(READY) ## ruff, mypy and the layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --exclude '^bench/environments/'
 	@$(BIN)/lint-imports
+
+verdicts: $(READY) ## print which lock runs on which machine, and why
+	@PYTHONPATH=tests $(BIN)/python -m support.verdicts
 
 bench: $(READY) ## measure a first diff and the cost of safety (Python 3.11; builds 260 projects once)
 	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) uv

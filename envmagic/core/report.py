@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from envmagic.core.model import Finding, Lock, Name, Plan, Platform
+    from envmagic.core.model import Finding, Lock, Name, Plan, Platform, Severity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,20 +24,90 @@ class Gpu:
     memory_total: int | None = None
     memory_used: int | None = None
     capability: str | None = None
+    vendor: str = "nvidia"
+    """`nvidia`, `amd`, `intel`, `apple`."""
+    unified: bool = False
+    """Whether its memory is that of the machine."""
+    mig: bool | None = None
+    """Whether it is cut into slices (multi-instance GPU): then CUDA sees only these."""
+    slices: tuple[Gpu, ...] = ()
+    ecc: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accelerator:
     """The driver and the GPUs of this machine, or why they are not known.
 
-    `problem` is None where the driver answered; it never says "no GPU" of what is
-    only not known.
+    `problem` is None where the driver answered, or where there is certainly none to ask;
+    it never says "no GPU" of what is only not known.
     """
 
     driver: str | None = None
     driver_cuda: str | None = None
     gpus: tuple[Gpu, ...] = ()
     problem: str | None = None
+    absent: bool = False
+    """Whether no NVIDIA driver can be used here, whatever the reason."""
+    host: str = ""
+    """What kind of machine it is where that matters: `wsl2`, `jetson`, `container`."""
+    libraries: tuple[str, ...] = ()
+    """The libraries of CUDA that `LD_LIBRARY_PATH` puts before those of the environment."""
+    platform: str = ""
+    """The platform of another machine, `linux-x86_64`; empty: this one."""
+    origin: str = ""
+    """The file or the variables that describe another machine; empty: it is this one."""
+
+
+class Judgement(str, Enum):
+    """Whether a lock will run on a machine."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reason:
+    """Why a verdict is what it is, and what can be done about it."""
+
+    severity: Severity
+    text: str
+    hint: str = ""
+    unknown: bool = False
+    """Whether it says that something is not known, and that this matters."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stack:
+    """What a set of versions is built on; a field that is not known is None."""
+
+    torch: str | None = None
+    cuda: str | None = None
+    cudnn: str | None = None
+    nccl: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Whether a lock will run on a machine, and why (or why that is not known)."""
+
+    verdict: Judgement
+    wanted: Stack
+    wanted_from: str = ""
+    """What says which CUDA is wanted: `torch 2.4.0`."""
+    architectures: tuple[str, ...] = ()
+    """What the wanted torch is compiled for: `sm_80`."""
+    covered: tuple[bool | None, ...] = ()
+    """Whether each GPU of the machine can run that; None: not known."""
+    installed: Stack = field(default_factory=Stack)
+    reasons: tuple[Reason, ...] = ()
+    """The worst first."""
+
+    @property
+    def matters(self) -> bool:
+        """Whether there is anything to tell: a GPU, or something that is built for one."""
+        return bool(self.wanted_from or self.installed.cuda or self.reasons)
 
 
 class NeighbourKind(str, Enum):
@@ -80,6 +150,8 @@ class Report:
     findings: tuple[Finding, ...] = ()
     accelerator: Accelerator | None = None
     """None: not looked at yet."""
+    verdict: Verdict | None = None
+    """Whether what the lock asks for will run on it; None: not judged."""
     restart: Restart = field(default_factory=Restart)
     kernel: bool = False
     """Whether this interpreter lives on, with its modules: a kernel, an IPython terminal."""

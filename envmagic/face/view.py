@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from envmagic.change.history import Limits, Past
     from envmagic.core.model import Change, Finding, Platform
-    from envmagic.core.report import Accelerator, Gpu, Outcome, Report
+    from envmagic.core.report import Accelerator, Gpu, Outcome, Report, Stack, Verdict
 
 SYMBOLS = {
     Kind.INSTALL: "+",
@@ -333,7 +333,7 @@ def report_to_json(
         "counts": report.plan.counts(),
         "changes": [_change_to_json(change, report) for change in changes],
         "findings": [_finding_to_json(finding) for finding in report.findings],
-        "accelerator": accelerator_to_json(report.accelerator),
+        "accelerator": accelerator_to_json(report.accelerator, report.verdict),
         "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
     }
     if outcome is not None:
@@ -384,23 +384,62 @@ def _finding_to_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def accelerator_to_json(accelerator: Accelerator | None) -> dict[str, Any] | None:
-    """Return driver and GPUs in the wire form, memory in bytes; None: not asked yet."""
+def accelerator_to_json(
+    accelerator: Accelerator | None, verdict: Verdict | None = None
+) -> dict[str, Any] | None:
+    """Return driver, GPUs and verdict in the wire form; None: not asked yet.
+
+    Memory is in bytes. A reader makes the machine of it again (`--as-machine`).
+    """
     if accelerator is None:
         return None
     return {
         "driver": accelerator.driver,
         "driver_cuda": accelerator.driver_cuda,
-        "gpus": [
-            {
-                "name": gpu.name,
-                "uuid": gpu.uuid,
-                "memory_total": gpu.memory_total,
-                "memory_used": gpu.memory_used,
-                "capability": gpu.capability,
-            }
-            for gpu in accelerator.gpus
-        ],
-        "verdict": "unknown",
+        "gpus": [_gpu_to_json(gpu) for gpu in accelerator.gpus],
+        "host": accelerator.host or None,
+        "libraries": list(accelerator.libraries),
+        "origin": accelerator.origin or None,
+        "absent": accelerator.absent,
+        **verdict_to_json(verdict),
         "problem": accelerator.problem,
     }
+
+
+def _gpu_to_json(gpu: Gpu) -> dict[str, Any]:
+    return {
+        "name": gpu.name,
+        "vendor": gpu.vendor,
+        "uuid": gpu.uuid,
+        "memory_total": gpu.memory_total,
+        "memory_used": gpu.memory_used,
+        "unified": gpu.unified,
+        "capability": gpu.capability,
+        "mig": gpu.mig,
+        "slices": [_gpu_to_json(piece) for piece in gpu.slices],
+        "ecc": gpu.ecc,
+    }
+
+
+def verdict_to_json(verdict: Verdict | None) -> dict[str, Any]:
+    """Return a verdict in the wire form; None, not judged, is `unknown` without a reason."""
+    if verdict is None:
+        return {"verdict": "unknown", "reasons": []}
+    return {
+        "installed": _stack_to_json(verdict.installed),
+        "wanted": {
+            **_stack_to_json(verdict.wanted),
+            "from": verdict.wanted_from or None,
+            "architectures": list(verdict.architectures),
+        },
+        "verdict": verdict.verdict.value,
+        "covered": list(verdict.covered),
+        "reasons": [
+            {"severity": r.severity.value, "text": redact(r.text), "hint": redact(r.hint) or None}
+            for r in verdict.reasons
+        ],
+    }
+
+
+def _stack_to_json(stack: Stack) -> dict[str, Any]:
+    return {"torch": stack.torch, "cuda": stack.cuda, "cudnn": stack.cudnn, "nccl": stack.nccl}

@@ -329,13 +329,23 @@ SCHEMA = {
         "gpus": [
             {
                 "name": str,
+                "vendor": str,
                 "uuid": str,
                 "memory_total": int,
                 "memory_used": int,
+                "unified": bool,
                 "capability": str,
+                "mig": type(None),
+                "slices": [],
+                "ecc": type(None),
             }
         ],
+        "host": type(None),
+        "libraries": [],
+        "origin": type(None),
+        "absent": bool,
         "verdict": str,
+        "reasons": [],
         "problem": type(None),
     },
     "restart": {"needed": bool, "reasons": [str]},

@@ -1,0 +1,339 @@
+"""Whether what a lock asks for will run on this machine's driver and GPUs, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from packaging.version import Version
+
+from envmagic.core.companions import NEED_CUDA, judge_set, judge_sisters, judge_source_build
+from envmagic.core.cuda_build import Build, find_build, find_label, public
+from envmagic.core.drivers import covers, judge_driver, judge_gpus
+from envmagic.core.facts import read_release, show_release
+from envmagic.core.model import Name, Severity, SourceKind, join_names
+from envmagic.core.report import Judgement, Reason, Stack, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from envmagic.core.model import Change, Lock, Plan, Snapshot
+    from envmagic.core.report import Accelerator, Gpu
+
+    Versions = Mapping[Name, str]
+
+_FLASH = Name("flash-attn")
+_VLLM = Name("vllm")
+_VLLM_CAPABILITY = (7, 0)
+_ALONE = (Name("tensorflow"), Name("jax"))
+_MAKERS = {"amd": "AMD", "intel": "Intel", "apple": "Apple"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is to be judged: what a lock asks for, what will be there, what is there."""
+
+    asked: Versions
+    """What the lock asks for, with what that requires as far as it is known."""
+    future: Versions = field(default_factory=dict)
+    """What will be installed afterwards."""
+    installed: Versions = field(default_factory=dict)
+    extras: frozenset[str] = frozenset()
+    """`project[extra]` of the lock."""
+    label: str = ""
+    """The label of the index that the lock takes torch from: `cu121`."""
+    builds: frozenset[Name] = frozenset()
+    """What will be fetched from an index, and has no wheel at hand yet."""
+
+
+def read_question(plan: Plan, lock: Lock, *, prepared: bool) -> Question:
+    """Return the question that a plan poses; `prepared`: every wheel is at hand."""
+    asked = {c.name: _version(c) for c in plan.changes if c.pin is not None}
+    there = {c.name: str(c.installed.version) for c in plan.changes if c.installed is not None}
+    stays = {c.name: there[c.name] for c in plan.changes if c.pin is None and not c.kind.acts}
+    fetched = (c for c in plan.changes if c.kind.installs and c.pin is not None and not prepared)
+    return Question(
+        asked=_as_locked(asked, plan),
+        future={**stays, **asked},
+        installed=there,
+        extras=frozenset(f"{pin.name}[{extra}]" for pin in lock.pins for extra in pin.extras),
+        label=find_label(lock.options),
+        builds=frozenset(c.name for c in fetched if _from_index(c)),
+    )
+
+
+def question_of(snapshot: Snapshot) -> Question:
+    """Return the question that an environment poses as it is."""
+    versions = {name: str(found[0].version) for name, found in snapshot.by_name().items()}
+    return Question(asked=versions, future=versions, installed=versions)
+
+
+def judge(question: Question, machine: Accelerator | None, platform: str) -> Verdict:
+    """Return whether what is asked for will run; what is not known is never good.
+
+    Pure. `machine` is None while the driver has not answered; `platform` is that of the
+    interpreter, for a machine that does not say its own.
+    """
+    tag = (machine.platform if machine else "") or platform
+    build = find_build(question.asked, tag, extras=question.extras, label=question.label)
+    now = find_build(question.installed, tag)
+    reasons = [
+        *_judge_lock(question, build, tag),
+        *(_judge_machine(question, build, machine, tag) if machine else _not_asked(build)),
+    ]
+    order = list(Severity)
+    return Verdict(
+        verdict=_conclude(reasons),
+        wanted=_stack(build),
+        wanted_from="" if build.kind == "unknown" else build.source,
+        architectures=build.architectures,
+        covered=tuple(covers(build, gpu) for gpu in machine.gpus) if machine else (),
+        installed=_stack(now),
+        reasons=tuple(sorted(reasons, key=lambda reason: order.index(reason.severity))),
+    )
+
+
+def _conclude(reasons: Iterable[Reason]) -> Judgement:
+    reasons = list(reasons)
+    if any(r.severity is Severity.ERROR for r in reasons):
+        return Judgement.FAIL
+    if any(r.unknown for r in reasons):
+        return Judgement.UNKNOWN
+    if any(r.severity is Severity.WARNING for r in reasons):
+        return Judgement.WARN
+    return Judgement.OK
+
+
+def _stack(build: Build) -> Stack:
+    return Stack(
+        torch=build.torch or None,
+        cuda=show_release(build.cuda) or None,
+        cudnn=build.cudnn or None,
+        nccl=build.nccl or None,
+    )
+
+
+def _judge_lock(question: Question, build: Build, tag: str) -> Iterator[Reason]:
+    """Yield what is wrong with the lock whatever the machine, and with what it leaves."""
+    yield from judge_set(question.asked, build)
+    future = question.future or question.asked
+    going = {n: v for n, v in question.installed.items() if n not in future}
+    yield from judge_sisters(future, going)
+    yield from _judge_kept_build(question, build, tag)
+    if build.kind == "unknown":
+        yield Reason(severity=Severity.WARNING, text=build.source, unknown=True)
+    if build.kind in {"cpu", "metal"}:
+        yield from _judge_cpu_build(question, build)
+    version = question.asked.get(_FLASH, "")
+    if _FLASH in question.builds and "+" not in version:
+        yield judge_source_build(version)
+
+
+def _judge_kept_build(question: Question, build: Build, tag: str) -> Iterator[Reason]:
+    """Yield that a torch of another build stays, since its release is that of the lock."""
+    will = find_build(question.future, tag) if question.future else build
+    if (
+        not will.torch
+        or will.torch == build.torch
+        or (will.kind, will.cuda)
+        == (
+            build.kind,
+            build.cuda,
+        )
+    ):
+        return
+    worse = will.kind == "cpu" and build.kind == "cuda"
+    yield Reason(
+        severity=Severity.ERROR if worse else Severity.WARNING,
+        text=f"`torch` {will.torch} is installed and stays: it is built for {_target(will)}, "
+        f"the lock means {_target(build)} ({build.source})",
+        hint="`--strict-labels` reinstalls it",
+    )
+
+
+def _target(build: Build) -> str:
+    if build.kind == "cuda":
+        return f"CUDA {show_release(build.cuda)}"
+    return {"cpu": "the CPU alone", "rocm": "ROCm", "xpu": "Intel GPUs"}.get(build.kind, "a Mac")
+
+
+def _judge_cpu_build(question: Question, build: Build) -> Iterator[Reason]:
+    """Yield what asks for CUDA beside a torch that has none."""
+    needing = _needing(question)
+    if needing:
+        yield Reason(
+            severity=Severity.ERROR,
+            text=f"{build.source} is built for {_target(build)}, but the lock has "
+            f"{join_names(needing)}, which need CUDA: Torch not compiled with CUDA enabled",
+            hint=""
+            if build.kind == "metal"
+            else "take torch from its own index (`--extra-index-url` of a `whl/cu...` index), "
+            "or pin it with a label such as `+cu126`",
+        )
+
+
+def _needing(question: Question) -> list[str]:
+    names = [name for name in NEED_CUDA if Name(name) in question.asked]
+    return names + [n for n in sorted(question.asked) if n.startswith("nvidia-cuda-runtime")]
+
+
+def _not_asked(build: Build) -> Iterator[Reason]:
+    if build.kind in {"cuda", "rocm", "xpu"}:
+        yield Reason(severity=Severity.NOTE, text="the driver has not answered yet", unknown=True)
+
+
+def _judge_machine(
+    question: Question, build: Build, machine: Accelerator, tag: str
+) -> Iterator[Reason]:
+    nvidia = [gpu for gpu in machine.gpus if gpu.vendor == "nvidia"]
+    if build.kind == "cpu" and nvidia and not _needing(question):
+        yield Reason(
+            severity=Severity.WARNING,
+            text=f"{build.source} is built for the CPU alone: "
+            f"{join_names(dict.fromkeys(g.name for g in nvidia))} will not be used",
+            hint="take torch from its own index (`whl/cu...`), or pin it with a label such "
+            "as `+cu126`",
+        )
+    elif not build.kind and nvidia and (idle := [n for n in _ALONE if n in question.asked]):
+        yield Reason(
+            severity=Severity.WARNING,
+            text=f"{join_names(idle)} alone: that brings no CUDA, and runs on the CPU",
+            hint="pin `tensorflow[and-cuda]`, or a CUDA plugin of jax",
+        )
+    elif build.kind in {"rocm", "xpu"}:
+        yield from _judge_foreign_build(build, machine)
+    elif build.kind == "cuda":
+        yield from _judge_cuda(question, build, machine, tag)
+
+
+def _judge_foreign_build(build: Build, machine: Accelerator) -> Iterator[Reason]:
+    """Yield what a build for AMD or Intel means; for which of their GPUs is in no table."""
+    vendor = "amd" if build.kind == "rocm" else "intel"
+    others = [gpu for gpu in machine.gpus if gpu.vendor != vendor]
+    ours = [gpu.name for gpu in machine.gpus if gpu.vendor == vendor]
+    what = f"{build.source} is built for {_MAKERS[vendor]} GPUs"
+    if ours:
+        yield Reason(
+            severity=Severity.WARNING,
+            text=f"{what}; whether it has code for {join_names(ours)} is in no table",
+            unknown=True,
+        )
+    elif others:
+        names = join_names(gpu.name for gpu in others)
+        yield Reason(severity=Severity.ERROR, text=f"{what}, and this machine has {names}")
+    else:
+        yield Reason(
+            severity=Severity.WARNING,
+            text=f"{what}, and none is seen here",
+            unknown=not machine.absent,
+        )
+
+
+def _judge_cuda(
+    question: Question, build: Build, machine: Accelerator, tag: str
+) -> Iterator[Reason]:
+    windows = tag.startswith("windows") or machine.host == "wsl2"
+    wanted = f"CUDA {show_release(build.cuda)} ({build.source})"
+    others = [gpu.name for gpu in machine.gpus if gpu.vendor != "nvidia"]
+    nvidia = [gpu for gpu in machine.gpus if gpu.vendor == "nvidia"]
+    if tag.startswith("darwin"):
+        yield Reason(
+            severity=Severity.ERROR,
+            text=f"the lock wants {wanted}, which no Mac has",
+            hint="pin torch without a label: its wheels for macOS use Metal",
+        )
+        return
+    if machine.driver is None and machine.driver_cuda is None:
+        yield _no_driver(wanted, machine, others)
+    else:
+        yield from judge_driver(build, machine, windows=windows)
+        if not nvidia and not machine.problem:
+            yield Reason(
+                severity=Severity.WARNING,
+                text=f"the driver sees no GPU: what is built for {wanted} runs on the CPU alone",
+            )
+    yield from judge_gpus(build, machine, tag, windows=windows)
+    yield from _judge_vllm(question, nvidia)
+    yield from _judge_surroundings(machine, nvidia)
+
+
+def _no_driver(wanted: str, machine: Accelerator, others: list[str]) -> Reason:
+    if others:
+        return Reason(
+            severity=Severity.ERROR,
+            text=f"the lock wants {wanted}, and this machine has {join_names(others)}",
+            hint="CUDA needs a GPU of NVIDIA: take the build of torch for this one",
+        )
+    if machine.absent:
+        return Reason(
+            severity=Severity.WARNING,
+            text=f"the lock wants {wanted}, and there is no NVIDIA driver here: what needs a "
+            "GPU will not run, all else runs on the CPU",
+            hint="is it meant for another machine? `python -m envmagic info --json` there, and "
+            "`--as-machine` with that file here",
+        )
+    return Reason(
+        severity=Severity.WARNING,
+        text=f"the lock wants {wanted}; what this machine can run is not known: {machine.problem}",
+        unknown=True,
+    )
+
+
+def _judge_vllm(question: Question, gpus: Iterable[Gpu]) -> Iterator[Reason]:
+    version = question.asked.get(_VLLM)
+    told = [(gpu.name, read_release(gpu.capability)) for gpu in gpus if gpu.capability]
+    old = [name for name, capability in told if capability < _VLLM_CAPABILITY]
+    if version is not None and old:
+        yield Reason(
+            severity=Severity.ERROR if len(old) == len(told) else Severity.WARNING,
+            text=f"`vllm` {version} needs compute 7.0 or later, {join_names(old)} has less",
+        )
+
+
+def _judge_surroundings(machine: Accelerator, gpus: Iterable[Gpu]) -> Iterator[Reason]:
+    """Yield what else of the machine comes between a good build and a good driver."""
+    if machine.libraries:
+        cudnn = any("libcudnn" in path for path in machine.libraries)
+        failure = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH" if cudnn else "undefined symbol"
+        yield Reason(
+            severity=Severity.WARNING,
+            text=f"LD_LIBRARY_PATH puts {join_names(machine.libraries, 3)} before the libraries "
+            f"that the lock brings: of two versions the wrong one is loaded ({failure})",
+            hint="start the kernel without LD_LIBRARY_PATH",
+        )
+    sliced = [gpu.name for gpu in gpus if gpu.mig]
+    if sliced:
+        yield Reason(
+            severity=Severity.NOTE,
+            text=f"{join_names(sliced)} is cut into slices (MIG): CUDA sees one of them a "
+            "process, with its memory alone",
+        )
+
+
+def _as_locked(asked: dict[Name, str], plan: Plan) -> dict[Name, str]:
+    """Return what is asked for as the lock says it, not as an accepted other build is called."""
+    said = {
+        c.name: str(c.pin.version)
+        for c in plan.changes
+        if c.pin is not None and isinstance(c.pin.version, Version)
+    }
+    return {**asked, **said}
+
+
+def _version(change: Change) -> str:
+    """Return the version that a change leaves; empty where a range leaves it open."""
+    if not change.kind.installs:
+        return str(change.installed.version) if change.installed else ""
+    pin = change.pin
+    if pin is None or pin.version is not None:
+        return str(pin.version) if pin else ""
+    file = unquote(pin.source.url.rpartition("/")[2])
+    if file.endswith(".whl") and file.count("-") >= 4:  # noqa: PLR2004 (name-version-tags)
+        return file.split("-")[1]
+    wanted = change.wanted.removeprefix("==")
+    return wanted if wanted[:1].isdigit() and public(wanted) and "," not in wanted else ""
+
+
+def _from_index(change: Change) -> bool:
+    return change.pin is not None and change.pin.source.kind is SourceKind.INDEX

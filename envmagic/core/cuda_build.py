@@ -1,0 +1,201 @@
+"""What a set of versions is built for: which CUDA, or the CPU, and who says so."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from envmagic.core.facts import (
+    Release,
+    component_release,
+    framework_release,
+    read_release,
+    torch_builds,
+    torch_releases,
+    torch_wheels,
+)
+from envmagic.core.model import Name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Versions = Mapping[Name, str]
+
+TORCH = Name("torch")
+_CUDA_LABEL = re.compile(r"cu(\d{2,})(\d)$")
+_INDEX_LABEL = re.compile(r"/whl/(?:nightly/)?(cu\d+|cpu|rocm[\d.]+|xpu)\b")
+_SUFFIX = re.compile(r"-cu(?:da)?(1[1-9])x?(?:$|-)")
+_RUNTIMES = (
+    "nvidia-cuda-runtime-cu11",
+    "nvidia-cuda-runtime-cu12",
+    "nvidia-cuda-runtime",
+    "cuda-toolkit",
+)
+_FRAMEWORKS = ("tensorflow", "onnxruntime-gpu", "vllm")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Build:
+    """What a set is built for; `kind` is empty where nothing in it asks for a GPU.
+
+    `kind`: `cuda`, `cpu`, `rocm`, `xpu`, `metal`, or `unknown` with the reason in `source`.
+    """
+
+    kind: str = ""
+    cuda: Release = ()
+    source: str = ""
+    """What says so: `torch 2.4.0`."""
+    torch: str = ""
+    architectures: tuple[str, ...] = ()
+    measured: bool = False
+    """Whether the architectures are known to be those of this very build."""
+    cudnn: str = ""
+    nccl: str = ""
+
+
+def find_build(
+    versions: Versions, tag: str, *, extras: Iterable[str] = (), label: str = ""
+) -> Build:
+    """Return what a set is built for on a platform, by what is to be trusted most.
+
+    torch's own label; the runtime that is pinned; what PyPI's wheel of that torch is on
+    this platform; the other parts of CUDA; the names of what else is there. `extras` are
+    `project[extra]`, `label` is that of the index that the set is taken from.
+    """
+    torch = versions.get(TORCH, "")
+    build = _of_torch(torch, tag, versions, label) if torch else _of_others(versions, extras, tag)
+    release = torch_releases().get(public(torch), {}) if build.kind == "cuda" else {}
+    return replace(
+        build,
+        torch=torch,
+        cudnn=_part(versions, "nvidia-cudnn") or release.get("cudnn", ""),
+        nccl=_part(versions, "nvidia-nccl") or release.get("nccl", ""),
+    )
+
+
+def find_label(options: Iterable[str]) -> str:
+    """Return the label of torch's own index among a lock's option lines; empty: none."""
+    found = (_INDEX_LABEL.search(option) for option in options)
+    return next((match[1] for match in found if match), "")
+
+
+def public(version: str) -> str:
+    """Return a version without its label, in its one spelling."""
+    try:
+        return Version(version).public
+    except InvalidVersion:
+        return version.partition("+")[0]
+
+
+def same_release(one: str, other: str) -> bool:
+    """Whether two versions are builds of one release: `0.19` is `0.19.0+cu121`."""
+    try:
+        return Version(public(one)) == Version(public(other))
+    except InvalidVersion:
+        return one == other
+
+
+def _of_torch(torch: str, tag: str, versions: Versions, index: str) -> Build:
+    shown = f"torch {torch}"
+    label = torch.partition("+")[2]
+    if not label and index:
+        shown, label = f"torch {torch} from an index of {index}", index
+    wheel = None if label else torch_wheels().get((public(torch), tag))
+    build = _of_label(label, shown)
+    if build is None and tag.startswith("darwin"):
+        build = Build(kind="metal", source=shown)
+    if build is None and wheel is not None and not wheel[0]:
+        build = Build(kind="cpu", source=f"{shown} from PyPI on {tag}")
+    if build is None:
+        build = _of_runtime(versions)
+    if build is None and wheel is not None:
+        build = Build(kind="cuda", cuda=read_release(wheel[0]), source=shown)
+    if build is None:
+        build = _of_components(versions)
+    if build is None:
+        words = f"which CUDA `{shown}` on {tag} is built for is in no table"
+        return Build(kind="unknown", source=words)
+    return _with_architectures(build, torch, tag) if build.kind == "cuda" else build
+
+
+def _of_label(label: str, shown: str) -> Build | None:
+    """Return what a label of torch says, such as `cu121`, `cpu` or `rocm6.1`."""
+    if cuda := _CUDA_LABEL.match(label):
+        return Build(kind="cuda", cuda=(int(cuda[1]), int(cuda[2])), source=shown)
+    kinds = (kind for kind in ("cpu", "rocm", "xpu") if label.startswith(kind))
+    return next((Build(kind=kind, source=shown) for kind in kinds), None)
+
+
+def _of_others(versions: Versions, extras: Iterable[str], tag: str) -> Build:
+    if (build := _of_runtime(versions)) is not None:
+        return build
+    name = next((n for n in _FRAMEWORKS if n in versions), "")
+    if name == "tensorflow" and "tensorflow[and-cuda]" not in extras:
+        name = ""  # alone it brings no CUDA
+    if name:
+        shown = f"{name} {versions[Name(name)]}"
+        cuda = (
+            framework_release(name, public(versions[Name(name)])) if tag == "linux-x86_64" else ()
+        )
+        words = f"which CUDA `{shown}` on {tag} is built for is in no table"
+        return Build(kind="cuda" if cuda else "unknown", cuda=cuda, source=shown if cuda else words)
+    build = _of_components(versions) or _of_names(versions) or Build()
+    if build.kind and not tag.startswith("linux"):
+        words = f"whether {build.source} can be had for {tag} is in no table"
+        return Build(kind="unknown", source=words)
+    return build
+
+
+def _of_runtime(versions: Versions) -> Build | None:
+    for name in _RUNTIMES:
+        cuda = read_release(versions.get(Name(name)))
+        if cuda:
+            return Build(kind="cuda", cuda=cuda, source=f"{name} {versions[Name(name)]}")
+    return None
+
+
+def _of_components(versions: Versions) -> Build | None:
+    """Return what most parts of CUDA belong to: torch leaves nvjitlink's version open."""
+    found = Counter(
+        release
+        for name, version in versions.items()
+        if name.startswith("nvidia-") and "nvjitlink" not in name
+        if (release := component_release(name, version))
+    )
+    if not found:
+        return None
+    return Build(kind="cuda", cuda=found.most_common(1)[0][0], source="its parts of CUDA")
+
+
+def _of_names(versions: Versions) -> Build | None:
+    found = sorted((int(m[1]), name) for name in versions if (m := _SUFFIX.search(name)))
+    if not found:
+        return None
+    major, name = found[-1]
+    return Build(kind="cuda", cuda=(major,), source=f"{name} {versions[Name(name)]}".strip())
+
+
+def _with_architectures(build: Build, torch: str, tag: str) -> Build:
+    """Return a build with what it was compiled for, or with what its release mostly is."""
+    release, cuda = public(torch), ".".join(map(str, build.cuda))
+    wheel_cuda, architectures = torch_wheels().get((release, tag), ("", ()))
+    if wheel_cuda == cuda:
+        return replace(build, architectures=architectures, measured=True)
+    system, _, machine = tag.partition("-")
+    machine = "x86_64" if machine == "amd64" else machine
+    if not architectures:
+        wheel_cuda, architectures = torch_wheels().get((release, f"linux-{machine}"), ("", ()))
+    minor = ".".join(release.split(".")[:2])
+    for key in (release, minor):
+        if found := torch_builds().get((key, cuda, machine)):
+            return replace(build, architectures=found, measured=system == "linux")
+    return replace(build, architectures=architectures)
+
+
+def _part(versions: Versions, project: str) -> str:
+    names = (f"{project}-cu13", f"{project}-cu12", f"{project}-cu11")
+    return next((versions[Name(n)] for n in names if n in versions), "")

@@ -1,0 +1,262 @@
+"""The verdict: pure functions on described machines and the texts of locks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from support.verdicts import LOCKS, MACHINES, ROOT, judge_text, machine_of, reasons, table
+
+from envmagic.core.accelerator import Question, judge
+from envmagic.core.facts import torch_wheels
+from envmagic.core.model import Distribution, Name, Severity, canonical_name, read_version
+from envmagic.core.report import Accelerator, Gpu, Judgement
+
+if TYPE_CHECKING:
+    from envmagic.core.report import Verdict
+
+LINUX = "linux-x86_64"
+FLASH_WHEEL = (
+    "https://h/flash_attn-2.8.0.post2%2Bcu12torch2.4cxx11abiFALSE-cp311-cp311-linux_x86_64.whl"
+)
+
+
+def words(verdict: Verdict) -> str:
+    return "\n".join(f"{r.severity.value}: {r.text} — {r.hint}" for r in verdict.reasons)
+
+
+def on(machine: str, text: str, *installed: Distribution) -> Verdict:
+    return judge_text(text, machine_of(machine), *installed)
+
+
+def dist(name: str, version: str, *requires: str) -> Distribution:
+    return Distribution(name=canonical_name(name), version=read_version(version), requires=requires)
+
+
+def judge_versions(machine: Accelerator | None, **versions: str) -> Verdict:
+    asked = {canonical_name(name): version for name, version in versions.items()}
+    return judge(Question(asked=asked), machine, LINUX)
+
+
+def test_the_whole_table() -> None:
+    """`make verdicts` prints it; a row that changes is to be read, and then kept."""
+    assert table() == (ROOT / "tests" / "verdicts.txt").read_text("utf-8")
+
+
+def test_each_reason_that_is_not_a_note_says_what_it_is_about() -> None:
+    text = reasons()
+    assert "None" not in text
+    assert "()" not in text
+    assert text.count(": unknown\n") > 20
+
+
+@pytest.mark.parametrize(
+    ("lock", "machine", "verdict", "said"),
+    [
+        ("first_env", "a100-550", "warn", "its `setup.py` imports torch"),
+        ("first_env", "rtx5090-570", "fail", "(sm_120) has no code in `torch` 2.4.0 (CUDA 12.1)"),
+        ("first_env", "rtx5090-570", "fail", "torch 2.8.0 or later has code for it"),
+        ("first_env", "none", "warn", "no NVIDIA driver here"),
+        ("first_env", "windows", "fail", "Torch not compiled with CUDA enabled"),
+        ("first_env", "two-gpus", "warn", "`vllm` 0.6.3 needs compute 7.0 or later"),
+        ("torch 2.4.1", "windows", "warn", "`NVIDIA GeForce RTX 4070` will not be used"),
+        ("torch 2.4.1", "gh200", "warn", "built for the CPU alone"),
+        ("torch 2.4.1", "amd", "fail", "this machine has `AMD gfx1100`"),
+        ("torch 2.4.1", "mismatch", "unknown", "version mismatch"),
+        ("torch 2.4.1", "no-libcuda", "unknown", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
+        ("torch 2.4.1", "mig", "ok", "cut into slices (MIG)"),
+        ("torch 2.6.0", "rtx4090-535", "warn", "update the driver to 550.54.14 or later"),
+        ("torch 2.6.0", "rtx4090-535", "warn", "error 222"),
+        ("torch 2.6.0", "wsl2", "ok", "driver 566.36 (CUDA 12.7) serves CUDA 12.4"),
+        ("torch 2.11.0", "a100-550", "fail", "(error 35)"),
+        ("torch 2.11.0", "a100-550", "fail", "update the driver to 580 or later"),
+        ("torch 2.11.0", "v100-580", "fail", "`torch==2.11.0+cu126` from torch's own index"),
+        ("torch 2.11.0", "v100-580", "fail", "torch 2.10.0 or earlier has code for it"),
+        ("torch 2.11.0", "gb10", "ok", "serves CUDA 13.0"),
+        ("torch 2.8.0", "two-gpus", "warn", "another one here can be used"),
+        ("torch unknown", "a100-550", "unknown", "is in no table"),
+        ("torch cu118", "rtx5090-570", "warn", "may have no code"),
+        ("torch rocm", "a100-550", "fail", "built for AMD GPUs"),
+        ("torch rocm", "amd", "unknown", "is in no table"),
+        ("cu126 index", "v100-580", "ok", "CUDA 12.6 (torch 2.7.1 from an index of cu126)"),
+        ("jax 12", "a100-550", "ok", "CUDA 12 (jax-cuda12-plugin 0.6.2)"),
+        ("jax 12", "rtx5090-570", "unknown", "may be none of them"),
+        ("jax 13", "a100-550", "fail", "too old for CUDA 13.0 (nvidia-cuda-runtime 13.0.96)"),
+        ("tensorflow alone", "a100-550", "warn", "brings no CUDA"),
+        ("vllm amiss", "none", "fail", "`vllm` 0.6.3 is built for `torch` 2.4.0"),
+        ("vllm amiss", "h200-580", "fail", "pin `torch==2.4.0`"),
+        ("torch 2.4.1", "jetson", "warn", "built for the CPU alone"),
+        ("torch 2.11.0", "jetson", "fail", "(sm_87) has no code"),
+        ("torch 2.4.1", "apple", "ok", ""),
+        ("torch cu118", "apple", "fail", "which no Mac has"),
+    ],
+)
+def test_a_lock_on_a_machine(lock: str, machine: str, verdict: str, said: str) -> None:
+    found = on(machine, LOCKS[lock])
+    assert found.verdict.value == verdict, words(found)
+    assert said in words(found)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_asks_for_no_gpu_runs_everywhere_and_is_calm(machine: str) -> None:
+    verdict = on(machine, "numpy==1.26.4\n")
+    assert verdict.verdict is Judgement.OK
+    assert not verdict.matters
+
+
+def test_what_is_wanted_and_what_is_installed() -> None:
+    text = "torch==2.4.0\nnvidia-cudnn-cu12==9.2.0.1\n"
+    verdict = on("a100-550", text, dist("torch", "2.6.0+cu118"), dist("nvidia-nccl-cu11", "2.21.5"))
+    assert (verdict.wanted.torch, verdict.wanted.cuda) == ("2.4.0", "12.1")
+    assert (verdict.wanted.cudnn, verdict.wanted.nccl) == ("9.2.0.1", "2.20.5")
+    assert verdict.wanted_from == "torch 2.4.0"
+    assert "sm_80" in verdict.architectures
+    assert verdict.covered == (True,)
+    assert (verdict.installed.torch, verdict.installed.cuda) == ("2.6.0+cu118", "11.8")
+
+
+def test_a_cpu_build_that_passes_for_the_cuda_build_of_the_lock() -> None:
+    verdict = on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cpu"))
+    assert verdict.verdict is Judgement.FAIL
+    assert "`torch` 2.4.0+cpu is installed and stays: it is built for the CPU alone" in words(
+        verdict
+    )
+    assert "--strict-labels" in words(verdict)
+    assert on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cu121")).verdict is Judgement.OK
+    other = on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cu118"))
+    assert other.verdict is Judgement.WARN
+
+
+def test_the_runtime_that_is_pinned_is_trusted_more_than_the_table() -> None:
+    text = "torch==2.99.0\nnvidia-cuda-runtime-cu12==12.4.127\n"
+    verdict = on("h200-580", text)
+    assert verdict.wanted.cuda == "12.4"
+    assert verdict.wanted_from == "nvidia-cuda-runtime-cu12 12.4.127"
+    assert verdict.verdict is Judgement.UNKNOWN  # its architectures are in no table
+    labelled = on("h200-580", f"{text.replace('2.99.0', '2.99.0+cu118')}")
+    assert labelled.wanted.cuda == "11.8"
+
+
+def test_parts_of_cuda_are_the_last_to_be_asked_and_nvjitlink_never() -> None:
+    verdict = on(
+        "h200-580",
+        "nvidia-cublas-cu12==12.1.3.1\nnvidia-nvjitlink-cu12==12.9.86\n"
+        "nvidia-cufft-cu12==11.0.2.54\n",
+    )
+    assert verdict.wanted.cuda == "12.1"
+
+
+def test_not_asked_yet_is_unknown_where_it_matters() -> None:
+    assert judge_versions(None, torch="2.4.0").verdict is Judgement.UNKNOWN
+    assert judge_versions(None, numpy="1").verdict is Judgement.OK
+
+
+def test_a_driver_that_only_tells_its_version_is_looked_up() -> None:
+    gpu = Gpu(name="A", capability="8.0")
+    machine = Accelerator(driver="535.54.03", gpus=(gpu,))
+    assert "(CUDA 12.2) serves CUDA 12.1" in words(judge_versions(machine, torch="2.4.0"))
+    odd = replace(machine, driver="not a version")
+    assert judge_versions(odd, torch="2.4.0").verdict is Judgement.UNKNOWN
+
+
+def test_a_gpu_that_does_not_tell_its_capability_is_not_good() -> None:
+    machine = Accelerator(driver="550.54.15", driver_cuda="12.4", gpus=(Gpu(name="A"),))
+    assert judge_versions(machine, torch="2.4.0").verdict is Judgement.UNKNOWN
+
+
+def test_a_driver_without_a_gpu() -> None:
+    machine = Accelerator(driver="550.54.15", driver_cuda="12.4")
+    verdict = judge_versions(machine, torch="2.4.0")
+    assert verdict.verdict is Judgement.WARN
+    assert "the driver sees no GPU" in words(verdict)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("NVIDIA GeForce RTX 3090", Judgement.FAIL), ("NVIDIA A40", Judgement.OK)],
+)
+def test_cuda_compat(name: str, verdict: Judgement) -> None:
+    machine = Accelerator(
+        driver="535.183.01", driver_cuda="12.4", gpus=(Gpu(name=name, capability="8.6"),)
+    )
+    found = judge_versions(machine, torch="2.6.0")
+    assert found.verdict is verdict
+    assert "cuda-compat is at work" in words(found)
+
+
+def test_libraries_that_come_first() -> None:
+    machine = replace(machine_of("a100-550"), libraries=("/usr/local/cuda/lib64/libcudnn.so.8",))
+    verdict = judge_versions(machine, torch="2.4.0")
+    assert verdict.verdict is Judgement.WARN
+    assert "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH" in words(verdict)
+    assert judge_versions(machine, numpy="1").verdict is Judgement.OK
+
+
+@pytest.mark.parametrize(
+    ("text", "severity", "said"),
+    [
+        ("torch==2.4.0\ntorchvision==0.19.0\n", None, ""),
+        ("torch==2.4.1\ntorchvision==0.19.0\n", "warning", "is built for `torch` 2.4.0"),
+        ("torch==2.5.0\ntorchvision==0.19.0\n", "error", "the lock has 2.5.0"),
+        ("torch==2.5.0\ntorchaudio==2.4.0\n", "error", "`torchaudio` 2.4.0 is built for"),
+        ("torch==2.5.0\nxformers==0.0.27.post2\n", "error", "`xformers` 0.0.27.post2 is built"),
+        ("torch==2.4.0\ntriton==3.0.0\n", None, ""),
+        ("torch==2.4.0\ntriton==3.2.0\n", "warning", "goes with `triton` 3.0.0"),
+        ("torch==2.9.1\nvllm==0.20.0\n", "error", "libcudart.so.13 will not be found"),
+        (
+            "torch==2.4.0\nflash-attn==2.8.0.post2+cu12torch2.4cxx11abiTRUE\n",
+            "error",
+            "the C++ ABI TRUE, and torch from PyPI has FALSE",
+        ),
+        ("torch==2.4.0\nflash-attn==2.8.0.post2+cu12torch2.4cxx11abiFALSE\n", None, ""),
+        (
+            f"torch==2.7.0\nflash_attn @ {FLASH_WHEEL}\n",
+            "error",
+            "is for torch 2.4, the C++ ABI FALSE",
+        ),
+        (
+            "nvidia-cudnn-cu12==9.10.2.21\nnvidia-cudnn-cu13==9.20.0.48\n",
+            "warning",
+            "two versions of cuDNN",
+        ),
+        (
+            "torch==2.4.0\nnvidia-nvjitlink-cu12==12.0.140\nnvidia-cusparse-cu12==12.1.0.106\n",
+            "error",
+            "undefined symbol __nvJitLink",
+        ),
+        (
+            "torch==2.8.0\nnvidia-cublas==13.1.0.3\n",
+            "warning",
+            "`nvidia-cublas` 13.1.0.3 are of another CUDA",
+        ),
+    ],
+)
+def test_a_lock_that_does_not_fit_together(text: str, severity: str | None, said: str) -> None:
+    verdict = on("h200-580", text)
+    grave = [r for r in verdict.reasons if r.severity is not Severity.NOTE]
+    if severity is None:
+        assert grave == []
+    else:
+        assert severity in {r.severity.value for r in grave if said in r.text}, words(verdict)
+
+
+def test_a_sister_that_is_removed_takes_files_along() -> None:
+    text = "torch==2.8.0\nnvidia-nvshmem-cu12==3.4.5\n"
+    there = (dist("nvidia-nvshmem-cu12", "3.4.5"), dist("nvidia-nvshmem-cu13", "3.4.5"))
+    assert "removing the one takes files of the other" in words(on("h200-580", text, *there))
+
+
+def test_flash_attn_that_is_there_needs_no_build() -> None:
+    text = "torch==2.4.0\nflash-attn==2.8.0.post2\n"
+    assert "nvcc" in words(on("a100-550", text))
+    there = on("a100-550", text, dist("flash-attn", "2.8.0.post2"))
+    assert "nvcc" not in words(there)
+
+
+def test_each_torch_of_the_table_has_a_verdict_on_each_platform() -> None:
+    for (torch, tag), (cuda, architectures) in torch_wheels().items():
+        assert bool(cuda) == bool(architectures)
+        machine = replace(machine_of("h200-580"), platform=tag)
+        verdict = judge(Question(asked={Name("torch"): torch}), machine, LINUX)
+        assert (verdict.wanted.cuda or "") == cuda
