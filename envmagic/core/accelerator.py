@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
-
-from packaging.version import Version
 
 from envmagic.core.companions import NEED_CUDA, judge_set, judge_sisters, judge_source_build
-from envmagic.core.cuda_build import Build, find_build, find_label, public
+from envmagic.core.cuda_build import Build, find_build
 from envmagic.core.drivers import covers, judge_driver, judge_gpus
 from envmagic.core.facts import read_release, show_release
-from envmagic.core.model import Name, Severity, SourceKind, join_names
+from envmagic.core.model import Name, Severity, join_names
 from envmagic.core.report import Judgement, Reason, Stack, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from envmagic.core.model import Change, Lock, Plan, Snapshot
+    from envmagic.core.question import Question
     from envmagic.core.report import Accelerator, Gpu
 
     Versions = Mapping[Name, str]
@@ -28,45 +24,6 @@ _VLLM = Name("vllm")
 _VLLM_CAPABILITY = (7, 0)
 _ALONE = (Name("tensorflow"), Name("jax"))
 _MAKERS = {"amd": "AMD", "intel": "Intel", "apple": "Apple"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """What is to be judged: what a lock asks for, what will be there, what is there."""
-
-    asked: Versions
-    """What the lock asks for, with what that requires as far as it is known."""
-    future: Versions = field(default_factory=dict)
-    """What will be installed afterwards."""
-    installed: Versions = field(default_factory=dict)
-    extras: frozenset[str] = frozenset()
-    """`project[extra]` of the lock."""
-    label: str = ""
-    """The label of the index that the lock takes torch from: `cu121`."""
-    builds: frozenset[Name] = frozenset()
-    """What will be fetched from an index, and has no wheel at hand yet."""
-
-
-def read_question(plan: Plan, lock: Lock, *, prepared: bool) -> Question:
-    """Return the question that a plan poses; `prepared`: every wheel is at hand."""
-    asked = {c.name: _version(c) for c in plan.changes if c.pin is not None}
-    there = {c.name: str(c.installed.version) for c in plan.changes if c.installed is not None}
-    stays = {c.name: there[c.name] for c in plan.changes if c.pin is None and not c.kind.acts}
-    fetched = (c for c in plan.changes if c.kind.installs and c.pin is not None and not prepared)
-    return Question(
-        asked=_as_locked(asked, plan),
-        future={**stays, **asked},
-        installed=there,
-        extras=frozenset(f"{pin.name}[{extra}]" for pin in lock.pins for extra in pin.extras),
-        label=find_label(lock.options),
-        builds=frozenset(c.name for c in fetched if _from_index(c)),
-    )
-
-
-def question_of(snapshot: Snapshot) -> Question:
-    """Return the question that an environment poses as it is."""
-    versions = {name: str(found[0].version) for name, found in snapshot.by_name().items()}
-    return Question(asked=versions, future=versions, installed=versions)
 
 
 def judge(question: Question, machine: Accelerator | None, platform: str) -> Verdict:
@@ -235,7 +192,8 @@ def _judge_cuda(
 ) -> Iterator[Reason]:
     windows = tag.startswith("windows") or machine.host == "wsl2"
     wanted = f"CUDA {show_release(build.cuda)} ({build.source})"
-    others = [gpu.name for gpu in machine.gpus if gpu.vendor != "nvidia"]
+    # Intel's are mostly those of a processor, which nobody takes for what CUDA needs.
+    others = [gpu.name for gpu in machine.gpus if gpu.vendor in {"amd", "apple"}]
     nvidia = [gpu for gpu in machine.gpus if gpu.vendor == "nvidia"]
     if tag.startswith("darwin"):
         yield Reason(
@@ -293,6 +251,8 @@ def _judge_vllm(question: Question, gpus: Iterable[Gpu]) -> Iterator[Reason]:
 
 def _judge_surroundings(machine: Accelerator, gpus: Iterable[Gpu]) -> Iterator[Reason]:
     """Yield what else of the machine comes between a good build and a good driver."""
+    if machine.problem and machine.driver_cuda is not None:  # else it was told before
+        yield Reason(severity=Severity.WARNING, text=machine.problem)
     if machine.libraries:
         cudnn = any("libcudnn" in path for path in machine.libraries)
         failure = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH" if cudnn else "undefined symbol"
@@ -302,6 +262,12 @@ def _judge_surroundings(machine: Accelerator, gpus: Iterable[Gpu]) -> Iterator[R
             f"that the lock brings: of two versions the wrong one is loaded ({failure})",
             hint="start the kernel without LD_LIBRARY_PATH",
         )
+    if machine.hidden:
+        yield Reason(
+            severity=Severity.WARNING,
+            text="CUDA_VISIBLE_DEVICES hides every GPU from this process: all runs on the CPU",
+            hint="start the kernel without it",
+        )
     sliced = [gpu.name for gpu in gpus if gpu.mig]
     if sliced:
         yield Reason(
@@ -309,31 +275,3 @@ def _judge_surroundings(machine: Accelerator, gpus: Iterable[Gpu]) -> Iterator[R
             text=f"{join_names(sliced)} is cut into slices (MIG): CUDA sees one of them a "
             "process, with its memory alone",
         )
-
-
-def _as_locked(asked: dict[Name, str], plan: Plan) -> dict[Name, str]:
-    """Return what is asked for as the lock says it, not as an accepted other build is called."""
-    said = {
-        c.name: str(c.pin.version)
-        for c in plan.changes
-        if c.pin is not None and isinstance(c.pin.version, Version)
-    }
-    return {**asked, **said}
-
-
-def _version(change: Change) -> str:
-    """Return the version that a change leaves; empty where a range leaves it open."""
-    if not change.kind.installs:
-        return str(change.installed.version) if change.installed else ""
-    pin = change.pin
-    if pin is None or pin.version is not None:
-        return str(pin.version) if pin else ""
-    file = unquote(pin.source.url.rpartition("/")[2])
-    if file.endswith(".whl") and file.count("-") >= 4:  # noqa: PLR2004 (name-version-tags)
-        return file.split("-")[1]
-    wanted = change.wanted.removeprefix("==")
-    return wanted if wanted[:1].isdigit() and public(wanted) and "," not in wanted else ""
-
-
-def _from_index(change: Change) -> bool:
-    return change.pin is not None and change.pin.source.kind is SourceKind.INDEX

@@ -43,6 +43,7 @@ def judge_set(versions: Versions, build: Build) -> Iterator[Reason]:
     yield from _judge_vllm(versions, build)
     yield from _judge_flash_tag(versions, build)
     yield from _judge_jitlink(versions)
+    yield from _judge_nvrtc(versions, build)
     yield from _judge_components(versions, build)
 
 
@@ -177,6 +178,20 @@ def _judge_components(versions: Versions, build: Build) -> Iterator[Reason]:
             text=f"{', '.join(odd[:3])}{more} are of another CUDA than {build.source} "
             f"(CUDA {show_release(build.cuda)}), which does not use them",
         )
+
+
+def _judge_nvrtc(versions: Versions, build: Build) -> Iterator[Reason]:
+    """Yield a run-time compiler of another release than the build, which looks for its own."""
+    for name in (Name("nvidia-cuda-nvrtc"), Name("nvidia-cuda-nvrtc-cu12")):
+        release = component_release(name, versions.get(name, ""))
+        if release and release != build.cuda and release[:1] == build.cuda[:1] and build.cuda[1:]:
+            yield Reason(
+                severity=Severity.WARNING,
+                text=f"`{name}` {versions[name]} is of CUDA {show_release(release)}, "
+                f"{build.source} of CUDA {show_release(build.cuda)}: "
+                f"libnvrtc-builtins.so.{show_release(build.cuda)} will not be found",
+                hint=f"pin the `{name}` of CUDA {show_release(build.cuda)}",
+            )
 
 
 def _library(project: str) -> str:

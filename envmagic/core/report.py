@@ -50,6 +50,8 @@ class Accelerator:
     """Whether no NVIDIA driver can be used here, whatever the reason."""
     host: str = ""
     """What kind of machine it is where that matters: `wsl2`, `jetson`, `container`."""
+    hidden: bool = False
+    """Whether `CUDA_VISIBLE_DEVICES` hides every GPU."""
     libraries: tuple[str, ...] = ()
     """The libraries of CUDA that `LD_LIBRARY_PATH` puts before those of the environment."""
     platform: str = ""
@@ -152,6 +154,8 @@ class Report:
     """None: not looked at yet."""
     verdict: Verdict | None = None
     """Whether what the lock asks for will run on it; None: not judged."""
+    label: str = ""
+    """The label of the index that torch is taken from: `cu121`; empty: not known."""
     restart: Restart = field(default_factory=Restart)
     kernel: bool = False
     """Whether this interpreter lives on, with its modules: a kernel, an IPython terminal."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envmagic.core.model import Distribution, Lock, Name, Pin, Plan, Snapshot
+    from envmagic.core.report import Accelerator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class Request:
     lock: Lock
     policy: Policy = field(default_factory=Policy)
     options: tuple[str, ...] = ()
+    machine: Accelerator | None = None
+    """The machine that the lock is for; None: this one."""
 
     def plan(
         self,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from envmagic.core.cuda_build import find_build
+from envmagic.core.facts import show_release
 from envmagic.core.model import VERSION, SourceKind
 from envmagic.core.redact import redact
 
@@ -35,6 +37,7 @@ def freeze(snapshot: Snapshot, accelerator: Accelerator | None = None) -> str:
         f"# python: {where.implementation} {where.python}",
         f"# platform: {where.tag}",
         *_accelerator_lines(accelerator),
+        *_build_lines(snapshot),
         f"# digest: sha256:{digest}",
     ]
     return "\n".join([*header, body])
@@ -80,6 +83,15 @@ def _why_not_locked(source: Source) -> str:
 
 def _comment(distribution: Distribution, reason: str) -> str:
     return f"{_PRAGMA}{distribution.name}=={distribution.version} ({reason})"
+
+
+def _build_lines(snapshot: Snapshot) -> list[str]:
+    """Return which CUDA the set is built for, and what says so."""
+    versions = {name: str(found[0].version) for name, found in snapshot.by_name().items()}
+    build = find_build(versions, snapshot.platform.tag)
+    if build.kind == "cuda":
+        return [f"# cuda: {show_release(build.cuda)} ({build.source})"]
+    return [f"# cuda: none ({build.source})"] if build.kind in {"cpu", "rocm", "xpu"} else []
 
 
 def _accelerator_lines(accelerator: Accelerator | None) -> list[str]:

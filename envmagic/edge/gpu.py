@@ -9,13 +9,17 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envmagic.core.report import Accelerator, Gpu
+from envmagic.edge.hardware import find_libraries, look_around
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from envmagic.edge.hardware import Surroundings
 
 _SCRIPT = Path(__file__).with_name("nvml.py")
 # Isolated (neither the working folder nor the environment's PYTHON* decides what is
@@ -43,6 +47,73 @@ _NO_CUDA = (
     "the driver's CUDA library (libcuda.so.1) is not visible here: "
     "start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility"
 )
+
+
+_IN_PCI = (
+    f"a GPU of NVIDIA is in this machine, but no driver library ({_LIBRARY}) is found: install "
+    "the driver, or start the container with access to it"
+)
+_ON_WSL = (
+    f"no NVIDIA driver library ({_LIBRARY}) in WSL2: install NVIDIA's driver for Windows, and "
+    "none inside WSL2"
+)
+_ON_JETSON = "the driver of this Jetson cannot be asked by NVML: which CUDA it serves is not known"
+_OVERRIDES = ("ENVMAGIC_CUDA_DRIVER", "ENVMAGIC_CUDA", "ENVMAGIC_GPU")
+
+
+def describe_machine(executable: str, environ: Mapping[str, str]) -> Accelerator:
+    """Return the driver and the GPUs, and what the operating system adds to that.
+
+    Variables stand for another machine: `ENVMAGIC_CUDA_DRIVER=550.54.15`,
+    `ENVMAGIC_CUDA=12.4` and `ENVMAGIC_GPU=8.0,9.0`, or with names: `RTX 5090=12.0`.
+    """
+    driver, cuda, gpus = (environ.get(name, "").strip() or None for name in _OVERRIDES)
+    if driver or cuda:
+        found = Accelerator(driver=driver, driver_cuda=cuda)
+    else:
+        found = complete(probe_accelerator(executable), look_around(), environ)
+    if gpus:
+        found = replace(found, gpus=tuple(_gpu_from(text) for text in gpus.split(",")))
+    if driver or cuda or gpus:
+        names = (name for name in _OVERRIDES if environ.get(name, "").strip())
+        found = replace(found, origin=", ".join(names))
+    return found
+
+
+def complete(asked: Accelerator, around: Surroundings, environ: Mapping[str, str]) -> Accelerator:
+    """Return what the driver said, and what its silence means on this machine."""
+    gpus = tuple(_with_memory(gpu, around) for gpu in asked.gpus)
+    ours = [gpu for gpu in around.gpus if gpu.vendor != "nvidia" or not gpus]
+    problem, absent = asked.problem, asked.absent
+    if absent and around.host == "jetson":
+        problem, absent = _ON_JETSON, False
+    elif absent and around.host == "wsl2":
+        problem = _ON_WSL
+    elif absent and around.nvidia is not None:
+        problem = _IN_PCI if around.nvidia else None
+    if problem and around.module and asked.driver is None:
+        problem = f"{problem} (the kernel module is {around.module})"
+    return replace(
+        asked,
+        gpus=(*gpus, *(_with_memory(gpu, around) for gpu in ours)),
+        problem=problem,
+        absent=absent,
+        host=around.host,
+        hidden=environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"},
+        libraries=find_libraries(environ.get("LD_LIBRARY_PATH", ""), sys.prefix),
+    )
+
+
+def _with_memory(gpu: Gpu, around: Surroundings) -> Gpu:
+    """Return a GPU that has no memory of its own with that of the machine."""
+    if not gpu.unified or gpu.memory_total is not None or around.memory is None:
+        return gpu
+    return replace(gpu, memory_total=around.memory[0], memory_used=around.memory[1])
+
+
+def _gpu_from(text: str) -> Gpu:
+    name, _, capability = text.strip().rpartition("=")
+    return Gpu(name=name or f"GPU of compute {capability}", capability=capability)
 
 
 def probe_accelerator(executable: str, *, timeout: float = 10.0) -> Accelerator:
@@ -104,7 +175,7 @@ class AcceleratorProbe:
             return self._thread
 
     def _ask(self) -> None:
-        self._answer = probe_accelerator(self._executable)
+        self._answer = describe_machine(self._executable, os.environ)
 
 
 def _folders() -> list[str]:
@@ -138,7 +209,12 @@ def _read(answer: Mapping[str, Any]) -> Accelerator:
         driver_cuda=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None,
         gpus=tuple(_read_gpu(index, gpu) for index, gpu in enumerate(answer.get("gpus", ()))),
         problem="; ".join(filter(None, (_explain(*told) for told in answer["failures"]))) or None,
+        absent=any(call == "load" and _is_missing(words) for call, _, words in answer["failures"]),
     )
+
+
+def _is_missing(words: str) -> bool:
+    return f"{_LIBRARY}: " in words and "No such file" in words
 
 
 def _read_gpu(index: int, gpu: Mapping[str, Any]) -> Gpu:
@@ -149,6 +225,10 @@ def _read_gpu(index: int, gpu: Mapping[str, Any]) -> Gpu:
         memory_total=gpu.get("memory_total"),
         memory_used=gpu.get("memory_used"),
         capability=".".join(map(str, capability)) if capability else None,
+        unified=bool(gpu.get("unified")),
+        mig=gpu.get("mig"),
+        slices=tuple(_read_gpu(n, piece) for n, piece in enumerate(gpu.get("slices", ()))),
+        ecc=gpu.get("ecc"),
     )
 
 
@@ -159,7 +239,7 @@ def _explain(call: str, code: int, words: str) -> str:
         return _NOT_INITIALIZED.get(code, f"the NVIDIA driver does not start: {told}")
     if call == "nvmlSystemGetCudaDriverVersion_v2" and code != _NO_LIBRARY:
         return ""
-    missing = f"{_LIBRARY}: " in words and "No such file" in words
+    missing = _is_missing(words)
     return {
         "import": f"`nvidia-ml-py` cannot be imported, so the driver was not asked: {words}",
         "foreign": f"`{words}` hides `nvidia-ml-py`, so the driver was not asked: remove it",

@@ -47,6 +47,7 @@ def accelerator_from_json(data: Mapping[str, Any]) -> Accelerator:
         problem=_text(data.get("problem")),
         absent=bool(data.get("absent")),
         host=str(data.get("host") or ""),
+        hidden=bool(data.get("hidden")),
         libraries=tuple(str(path) for path in data.get("libraries") or ()),
     )
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+_NOT_SUPPORTED = 3
+_LIBRARY = "libnvidia-ml.so.1"
+_ON_WSL = f"/usr/lib/wsl/lib/{_LIBRARY}"
+
+
 class Nvml:
     """The driver's library, asked one thing at a time; what it refused is kept."""
 
@@ -41,13 +46,34 @@ class Nvml:
         handle = self.ask("nvmlDeviceGetHandleByIndex", index)
         if handle is None:
             return {}
+        # Each is [now, after the next reset].
+        mig = self.ask("nvmlDeviceGetMigMode", handle)
+        ecc = self.ask("nvmlDeviceGetEccMode", handle)
+        sliced = bool(mig[0]) if isinstance(mig, list) else None
+        return {
+            **self._describe(handle),
+            "capability": self.ask("nvmlDeviceGetCudaComputeCapability", handle),
+            "mig": sliced,
+            "slices": self._ask_slices(handle) if sliced else [],
+            "ecc": bool(ecc[0]) if isinstance(ecc, list) else None,
+        }
+
+    def _ask_slices(self, handle: object) -> list[dict[str, object]]:
+        """Return the slices of a GPU: the only thing that CUDA sees of it."""
+        most = self.ask("nvmlDeviceGetMaxMigDeviceCount", handle)
+        numbers = range(most if isinstance(most, int) else 0)
+        found = [self.ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, n) for n in numbers]
+        return [self._describe(piece) for piece in found if piece is not None]
+
+    def _describe(self, handle: object) -> dict[str, object]:
         memory = self.ask("nvmlDeviceGetMemoryInfo", handle)
+        failed = self.failures[-1][:2] if self.failures and memory is None else ()
         return {
             "name": self.ask("nvmlDeviceGetName", handle),
             "uuid": self.ask("nvmlDeviceGetUUID", handle),
             "memory_total": getattr(memory, "total", None),
             "memory_used": getattr(memory, "used", None),
-            "capability": self.ask("nvmlDeviceGetCudaComputeCapability", handle),
+            "unified": failed == ("nvmlDeviceGetMemoryInfo", _NOT_SUPPORTED),
         }
 
 
@@ -62,7 +88,7 @@ def ask_nvml() -> dict[str, object]:
         return {"failures": [("foreign", 0, where)]}
     if sys.platform == "linux":
         try:  # the bindings call every failure to load "not found"; the loader knows better
-            ctypes.CDLL("libnvidia-ml.so.1")
+            _load()
         except OSError as error:
             return {"failures": [("load", 0, str(error))]}
     nvml = Nvml(module)
@@ -76,6 +102,20 @@ def ask_nvml() -> dict[str, object]:
     gpus = [nvml.ask_gpu(index) for index in range(count if isinstance(count, int) else 0)]
     # No nvmlShutdown: the process ends here, and one more call could hang.
     return {"driver": driver, "cuda": cuda, "gpus": gpus, "failures": nvml.failures}
+
+
+def _load() -> None:
+    """Load the driver's library; the bindings then find it by its name."""
+    try:
+        ctypes.CDLL(_LIBRARY)
+    except OSError:
+        try:  # the Windows driver puts it where the loader may not look
+            ctypes.CDLL(_ON_WSL)
+        except OSError:
+            pass
+        else:
+            return
+        raise
 
 
 def main() -> None:

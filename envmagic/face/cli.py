@@ -12,17 +12,19 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envmagic.change.history import kept_bytes, mark_told, read_history, read_limits
 from envmagic.change.transaction import home_of, recover
+from envmagic.core.accelerator import judge
 from envmagic.core.errors import Cancelled, EnvmagicError, PolicyError
 from envmagic.core.model import VERSION
+from envmagic.core.question import question_of
 from envmagic.core.report import State
 from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.lockfile import write_lock
 from envmagic.edge.node import LocalNode
+from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines
 from envmagic.face.options import (
     Parser,
     add_diff_options,
@@ -34,8 +36,6 @@ from envmagic.face.options import (
 )
 from envmagic.face.terminal import print_report
 from envmagic.face.view import (
-    accelerator_line,
-    accelerator_to_json,
     history_lines,
     past_line,
     past_to_json,
@@ -43,7 +43,7 @@ from envmagic.face.view import (
     render_json,
     render_outcome,
 )
-from envmagic.story.preview import preview
+from envmagic.story.preview import fill_in, preview
 from envmagic.story.sync import Face, failed, preview_online, preview_undo, synchronize, undo
 
 if TYPE_CHECKING:
@@ -173,8 +173,7 @@ def _compare(options: argparse.Namespace) -> Report:
     node.look_for_gpus()
     request = make_request(options, node.platform())
     look = preview_online if options.online else preview
-    report = look(request, node)
-    report = replace(report, accelerator=node.accelerator(_GPU_WAIT))
+    report = fill_in(look(request, node), node, _GPU_WAIT)
     _print(report, options)
     return report
 
@@ -201,7 +200,7 @@ def _undo(options: argparse.Namespace) -> int:
     node = LocalNode()
     node.look_for_gpus()
     if options.dry_run:
-        report = replace(preview_undo(node, options.count), accelerator=node.accelerator(_GPU_WAIT))
+        report = fill_in(preview_undo(node, options.count), node, _GPU_WAIT)
         _print(report, options)
         return 0
     _must_be_answered(options)
@@ -218,14 +217,13 @@ def _carry_out(
 ) -> int:
     def agree(report: Report) -> bool:
         if not options.json:
-            full = replace(report, accelerator=node.accelerator(_GPU_WAIT))
-            _show(lambda: print_report(full))
+            _show(lambda: print_report(fill_in(report, node, _GPU_WAIT)))
         return bool(options.yes) or _asked("\nApply? [y/N] ")
 
     outcome = work(Face(agree=agree, tell=_Phases().tell))
     if options.json:
         # Not a moment to wait here: an interrupt would say that nothing was changed.
-        report = replace(outcome.after or outcome.before, accelerator=node.accelerator())
+        report = fill_in(outcome.after or outcome.before, node, 0.0)
         _say(render_json(report, every=options.all, outcome=outcome))
     else:
         _say(render_outcome(outcome))
@@ -269,6 +267,7 @@ def _info(options: argparse.Namespace) -> int:
     node.look_for_gpus()
     snapshot = node.snapshot()
     accelerator = node.accelerator(_GPU_WAIT)
+    verdict = judge(question_of(snapshot), accelerator, snapshot.platform.tag)
     history, limits = read_history(home_of(snapshot.platform)), read_limits()
     costs = kept_bytes(history)
     if options.json:
@@ -277,7 +276,7 @@ def _info(options: argparse.Namespace) -> int:
             "envmagic": VERSION,
             "node": platform_to_json(snapshot.platform, kernel=False),
             "distributions": {d.name: str(d.version) for d in reversed(snapshot.distributions)},
-            "accelerator": accelerator_to_json(accelerator),
+            "accelerator": accelerator_to_json(accelerator, verdict),
             "history": [past_to_json(past, costs[past.folder]) for past in history],
             "limits": {"count": limits.count, "size": limits.size},
         }
@@ -290,6 +289,7 @@ def _info(options: argparse.Namespace) -> int:
         f"environment   {where.prefix} ({len(snapshot.by_name())} distributions)",
         f"platform      {where.tag}",
         f"accelerator   {accelerator_line(accelerator)}",
+        *(f"  {line}" for line in card_lines(accelerator, verdict)),
         *history_lines(history, costs, limits),
     ]
     _say("\n".join(lines))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
@@ -27,7 +26,7 @@ from envmagic.face.options import (
 from envmagic.face.restart import FrontEnd, find_front_end, restart_html
 from envmagic.face.table import render_html, render_outcome_html
 from envmagic.face.view import headline, render_json, render_outcome, render_text
-from envmagic.story.preview import preview, refuse
+from envmagic.story.preview import fill_in, preview, refuse
 
 if TYPE_CHECKING:
     import argparse
@@ -135,11 +134,11 @@ class EnvMagics(Magics):
         return report
 
     def _print(self, report: Report, arguments: argparse.Namespace) -> Report:
-        report = self._with_gpus(report)
-        if arguments.json:
-            print(render_json(report, every=arguments.all))
-        else:
+        if not arguments.json:
             self._show(report)
+            return self._with_gpus(report, 0.0)
+        report = self._with_gpus(report)
+        print(render_json(report, every=arguments.all))
         return report
 
     def _preview(self, request: Request, *, online: bool) -> Report:
@@ -157,7 +156,7 @@ class EnvMagics(Magics):
 
         def agree(report: Report) -> bool:
             if not arguments.json:
-                self._show(self._with_gpus(report))
+                self._show(report)
             return True
 
         face = Face(agree=agree, tell=(lambda _: None) if arguments.json else bar.tell)
@@ -181,8 +180,9 @@ class EnvMagics(Magics):
         front_end = self._front_end()
         if front_end is FrontEnd.TERMINAL:
             return self._ask(work)
-        report = self._with_gpus(look())
+        report = look()
         table = self._show(report)
+        report = self._with_gpus(report, 0.0)
         if not report.plan.work:
             return report
         if front_end is FrontEnd.HEADLESS:
@@ -225,9 +225,12 @@ class EnvMagics(Magics):
     def _show(self, report: Report) -> Spot:
         spot = Spot()
         if self._front_end() is FrontEnd.TERMINAL:
-            print(render_text(report))
-        else:
+            print(render_text(self._with_gpus(report)))
+            return spot
+        if report.accelerator is None:  # the table does not wait for the driver
             spot.show(render_html(report), render_text(report))
+            report = self._with_gpus(report)
+        spot.show(render_html(report), render_text(report))
         return spot
 
     def _bar(self) -> Bar:
@@ -236,8 +239,8 @@ class EnvMagics(Magics):
     def _redraws(self) -> bool:
         return self._front_end() is not FrontEnd.TERMINAL
 
-    def _with_gpus(self, report: Report) -> Report:
-        return replace(report, accelerator=self._node.accelerator(_GPU_WAIT))
+    def _with_gpus(self, report: Report, timeout: float = _GPU_WAIT) -> Report:
+        return fill_in(report, self._node, timeout)
 
     def _front_end(self) -> FrontEnd:
         kernel = getattr(self.shell, "kernel", None)

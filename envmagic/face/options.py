@@ -10,6 +10,7 @@ from envmagic.core.errors import EnvmagicError
 from envmagic.core.model import Policy
 from envmagic.core.request import Request
 from envmagic.edge.lockfile import find_lock, read_lock
+from envmagic.edge.machine import read_machine
 
 if TYPE_CHECKING:
     from envmagic.core.model import Platform
@@ -75,6 +76,11 @@ def add_diff_options(parser: argparse.ArgumentParser) -> None:
         "--strict-labels", action="store_true", help="`2.4.0` is not `2.4.0+cpu`: reinstall"
     )
     parser.add_argument("--allow-ranges", action="store_true", help="accept lines like `numpy>=1`")
+    parser.add_argument(
+        "--as-machine",
+        metavar="FILE",
+        help="judge the lock for another machine: what `envmagic info --json` printed there",
+    )
     for option, text in _PLACES.items():
         parser.add_argument(option, metavar="URL", action="append", default=[], help=text)
     parser.add_argument(
@@ -161,4 +167,5 @@ def make_request(
             exact=arguments.exact,
         ),
         options=(*places, *(["--no-index"] if arguments.no_index else [])),
+        machine=read_machine(arguments.as_machine) if arguments.as_machine else None,
     )

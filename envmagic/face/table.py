@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from envmagic.core.model import Kind, Severity
 from envmagic.core.redact import redact
 from envmagic.core.report import State
+from envmagic.face.card import card_rows, card_title, gpu_rows, memory_words
 from envmagic.face.view import (
     cells,
     environment_line,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from envmagic.core.model import Change, Finding
-    from envmagic.core.report import Outcome, Progress, Report
+    from envmagic.core.report import Outcome, Progress, Reason, Report
 
 _STYLE = """<style>
 .envmagic{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;
@@ -39,7 +40,8 @@ line-height:1.5;color:var(--jp-ui-font-color1,#212121);max-width:1000px}
 .envmagic .em-soft{color:var(--jp-ui-font-color2,#616161)}
 .envmagic code{font-family:var(--jp-code-font-family,monospace);font-size:12px;
 background:var(--jp-layout-color2,#eee);color:inherit;padding:0 3px;border-radius:2px}
-.envmagic table.em-table{border-collapse:collapse;margin:8px 0;font-size:13px;border:0}
+.envmagic table.em-table{border-collapse:collapse;margin:8px 0;font-size:13px;border:0;
+color:inherit}
 .envmagic table.em-table th,.envmagic table.em-table td{text-align:left;vertical-align:top;
 padding:3px 14px 3px 8px;border:0;border-bottom:1px solid var(--jp-border-color2,#e0e0e0);
 background:transparent;color:inherit;max-width:420px;white-space:normal}
@@ -60,6 +62,15 @@ border-left:3px solid var(--em-kind,transparent)}
 var(--jp-border-color1,#bdbdbd);overflow-wrap:anywhere}
 .envmagic ul.em-findings li.em-error{border-left-color:var(--jp-error-color1,#d32f2f)}
 .envmagic ul.em-findings li.em-warning{border-left-color:var(--jp-warn-color1,#f57c00)}
+.envmagic .em-card{margin:8px 0;padding:4px 10px;border:1px solid
+var(--jp-border-color2,#e0e0e0);border-left:3px solid var(--em-verdict,
+var(--jp-border-color1,#bdbdbd));border-radius:2px}
+.envmagic .em-card-ok{--em-verdict:var(--jp-success-color1,#388e3c)}
+.envmagic .em-card-warn{--em-verdict:var(--jp-warn-color1,#f57c00)}
+.envmagic .em-card-fail{--em-verdict:var(--jp-error-color1,#d32f2f)}
+.envmagic .em-card table.em-table{margin:2px 0}
+.envmagic .em-card table.em-table td{max-width:none}
+.envmagic .em-card progress{width:90px;vertical-align:middle}
 .envmagic details summary{cursor:pointer;color:var(--jp-ui-font-color2,#616161)}
 .envmagic pre{white-space:pre-wrap;font-size:12px}
 </style>"""
@@ -85,6 +96,7 @@ def render_html(report: Report, *, kinds: Collection[Kind] | None = None, query:
         _findings(report.findings),
         _table(chosen, report, _count(len(chosen), len(changes))) if changes else "",
         _kept(report),
+        _card(report),
         _restart(report),
     ]
     return _box(parts)
@@ -166,7 +178,10 @@ def _row(change: Change, report: Report) -> str:
 
 def _findings(findings: Iterable[Finding]) -> str:
     order = list(Severity)
-    ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
+    return _notices(sorted(findings, key=lambda finding: order.index(finding.severity)))
+
+
+def _notices(ranked: Iterable[Finding | Reason]) -> str:
     items = [
         f'<li class="em-{f.severity.value}"><strong>{_MARKS[f.severity]}</strong> {_text(f.text)}'
         + (f'<br><span class="em-soft">{_text(f.hint)}</span>' if f.hint else "")
@@ -179,6 +194,31 @@ def _findings(findings: Iterable[Finding]) -> str:
         return shown
     more = f'<ul class="em-findings">{"".join(rest)}</ul>'
     return f"{shown}<details><summary>{len(rest)} more findings</summary>{more}</details>"
+
+
+def _card(report: Report) -> str:
+    """Return the verdict with all that it stands on; nothing where no GPU matters."""
+    machine, verdict = report.accelerator, report.verdict
+    if verdict is None or not verdict.matters:
+        return ""
+    rows = [(label, _text(value)) for label, value in card_rows(machine, verdict)]
+    for label, words, used, total in gpu_rows(machine, verdict):
+        rows.append((label, f"{_text(words)} {_memory(used, total)}"))
+    cells_of = (f'<tr><th scope="row">{label}</th><td>{value}</td></tr>' for label, value in rows)
+    acute = [r for r in verdict.reasons if r.severity is not Severity.NOTE or r.unknown]
+    return (
+        f'<div class="em-card em-card-{verdict.verdict.value}">'
+        f"<p><strong>{_text(card_title(machine, verdict))}</strong></p>"
+        f'<table class="em-table"><tbody>{"".join(cells_of)}</tbody></table>'
+        f"{_notices(acute)}</div>"
+    )
+
+
+def _memory(used: int | None, total: int | None) -> str:
+    words = escape(memory_words(used, total))
+    if used is None or not total:
+        return words
+    return f'<progress value="{used}" max="{total}" aria-label="memory"></progress> {words}'
 
 
 def _kept(report: Report) -> str:

@@ -7,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from envmagic.core.model import Kind
+from envmagic.core.report import Judgement
+from envmagic.face.card import card_lines
 from envmagic.face.view import (
     cells,
     environment_line,
@@ -28,6 +30,12 @@ _COLOURS = {
     Kind.REINSTALL: "cyan",
     Kind.REMOVE: "red",
     Kind.HELD: "yellow",
+}
+_JUDGEMENTS = {
+    Judgement.OK: "green",
+    Judgement.WARN: "yellow",
+    Judgement.FAIL: "red",
+    Judgement.UNKNOWN: "default",
 }
 
 
@@ -58,5 +66,9 @@ def _print_with_rich(report: Report) -> None:
         console.print(table)
     if kept := kept_line(report):
         console.print(f"[dim]{escape(kept)}[/]")
+    if (verdict := report.verdict) is not None:
+        for number, line in enumerate(card_lines(report.accelerator, verdict)):
+            style = f"bold {_JUDGEMENTS[verdict.verdict]}" if number == 0 else "default"
+            console.print(f"[{style}]{escape(redact(line))}[/]")
     for line in finding_lines(report.findings):
         console.print(escape(redact(line)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from envmagic.core.model import SCHEMA, VERSION, FindingKind, Kind, Severity, When
 from envmagic.core.redact import redact
 from envmagic.core.report import State
+from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from envmagic.change.history import Limits, Past
     from envmagic.core.model import Change, Finding, Platform
-    from envmagic.core.report import Accelerator, Gpu, Outcome, Report, Stack, Verdict
+    from envmagic.core.report import Outcome, Report
 
 SYMBOLS = {
     Kind.INSTALL: "+",
@@ -36,7 +37,6 @@ _VERBS = {
     Kind.REMOVE: "to remove",
     Kind.HELD: "held",
 }
-_GIB = 1024**3
 
 
 def shown_changes(report: Report) -> list[Change]:
@@ -115,27 +115,6 @@ def environment_line(report: Report) -> str:
     )
 
 
-def accelerator_line(accelerator: Accelerator | None) -> str:
-    """Return what is known of driver and GPUs; what is not known is said to be so."""
-    if accelerator is None:
-        return "GPU: not asked yet"
-    if accelerator.driver is None:
-        problem = (accelerator.problem or "").partition(": ")[0]
-        return f"GPU: unknown ({problem})"
-    cuda = accelerator.driver_cuda or "unknown"
-    gpus = ", ".join(_gpu_words(gpu) for gpu in accelerator.gpus) or "no GPU"
-    return f"{gpus} · driver {accelerator.driver} (CUDA {cuda})"
-
-
-def _gpu_words(gpu: Gpu) -> str:
-    details = []
-    if gpu.memory_total is not None:
-        details.append(f"{gpu.memory_total / _GIB:.0f} GiB")
-    if gpu.capability is not None:
-        details.append(f"compute {gpu.capability}")
-    return f"{gpu.name} ({', '.join(details)})" if details else gpu.name
-
-
 def finding_lines(findings: Iterable[Finding]) -> list[str]:
     """Return a line for each finding, the worst first, with what to do about it."""
     order = list(Severity)
@@ -155,6 +134,8 @@ def render_text(report: Report) -> str:
         lines += ["", *_columns([headings(report), *rows])]
     if kept := kept_line(report):
         lines += ["", kept]
+    if card := card_lines(report.accelerator, report.verdict):
+        lines += ["", *card]
     if findings := finding_lines(report.findings):
         lines += ["", *findings]
     if report.restart.needed:
@@ -382,64 +363,3 @@ def _finding_to_json(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity.value,
         "when": finding.when.value,
     }
-
-
-def accelerator_to_json(
-    accelerator: Accelerator | None, verdict: Verdict | None = None
-) -> dict[str, Any] | None:
-    """Return driver, GPUs and verdict in the wire form; None: not asked yet.
-
-    Memory is in bytes. A reader makes the machine of it again (`--as-machine`).
-    """
-    if accelerator is None:
-        return None
-    return {
-        "driver": accelerator.driver,
-        "driver_cuda": accelerator.driver_cuda,
-        "gpus": [_gpu_to_json(gpu) for gpu in accelerator.gpus],
-        "host": accelerator.host or None,
-        "libraries": list(accelerator.libraries),
-        "origin": accelerator.origin or None,
-        "absent": accelerator.absent,
-        **verdict_to_json(verdict),
-        "problem": accelerator.problem,
-    }
-
-
-def _gpu_to_json(gpu: Gpu) -> dict[str, Any]:
-    return {
-        "name": gpu.name,
-        "vendor": gpu.vendor,
-        "uuid": gpu.uuid,
-        "memory_total": gpu.memory_total,
-        "memory_used": gpu.memory_used,
-        "unified": gpu.unified,
-        "capability": gpu.capability,
-        "mig": gpu.mig,
-        "slices": [_gpu_to_json(piece) for piece in gpu.slices],
-        "ecc": gpu.ecc,
-    }
-
-
-def verdict_to_json(verdict: Verdict | None) -> dict[str, Any]:
-    """Return a verdict in the wire form; None, not judged, is `unknown` without a reason."""
-    if verdict is None:
-        return {"verdict": "unknown", "reasons": []}
-    return {
-        "installed": _stack_to_json(verdict.installed),
-        "wanted": {
-            **_stack_to_json(verdict.wanted),
-            "from": verdict.wanted_from or None,
-            "architectures": list(verdict.architectures),
-        },
-        "verdict": verdict.verdict.value,
-        "covered": list(verdict.covered),
-        "reasons": [
-            {"severity": r.severity.value, "text": redact(r.text), "hint": redact(r.hint) or None}
-            for r in verdict.reasons
-        ],
-    }
-
-
-def _stack_to_json(stack: Stack) -> dict[str, Any]:
-    return {"torch": stack.torch, "cuda": stack.cuda, "cudnn": stack.cudnn, "nccl": stack.nccl}

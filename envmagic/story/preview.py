@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from envmagic.core.accelerator import judge
 from envmagic.core.check import inspect_snapshot
+from envmagic.core.cuda_build import find_label
 from envmagic.core.errors import PolicyError
 from envmagic.core.model import Damage, FindingKind
+from envmagic.core.question import read_question
 from envmagic.core.report import Report, Restart
 from envmagic.edge.damage import find_damage
 from envmagic.edge.neighbours import describe_neighbours
@@ -41,7 +45,7 @@ def make_report(
     changing = [c.installed for c in plan.actions if c.installed is not None]
     installed = {name: found[0] for name, found in snapshot.by_name().items()}
     neighbours = node.neighbours() if plan.actions else ()
-    return Report(
+    report = Report(
         platform=snapshot.platform,
         lock=request.lock,
         plan=plan,
@@ -54,12 +58,28 @@ def make_report(
             *more,
             *inspect_snapshot(snapshot),
         ),
-        accelerator=node.accelerator(),
+        accelerator=request.machine or node.accelerator(),
+        label=find_label((*request.lock.options, *request.options)),
         restart=Restart(reasons=node.stale(installed)),
         kernel=node.kernel,
         loaded=node.loaded(changing),
         prepared=not any(f.kind is FindingKind.UNKNOWN for f in plan.findings),
     )
+    return _judged(report)
+
+
+def fill_in(report: Report, node: Node, timeout: float) -> Report:
+    """Return a report with what the driver has said by now, and the verdict on that."""
+    if report.accelerator is not None:
+        return report
+    return _judged(replace(report, accelerator=node.accelerator(timeout)))
+
+
+def _judged(report: Report) -> Report:
+    if report.undo:  # it names only what it puts back
+        return report
+    question = read_question(report)
+    return replace(report, verdict=judge(question, report.accelerator, report.platform.tag))
 
 
 def refuse(report: Report) -> None:

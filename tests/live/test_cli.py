@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.story import QUIET, Story
+from support.templates import ROOT
 from support.wheels import make_project
 
 if TYPE_CHECKING:
@@ -61,14 +62,45 @@ def test_info_and_version(story: Story) -> None:
     run = story.environment.run
     told = run("-m", "envmagic", "info", env=QUIET).stdout
     assert str(story.environment.prefix) in told
-    assert "GPU: unknown" in told
+    assert "accelerator   " in told
     data = json.loads(run("-m", "envmagic", "info", "--json", env=QUIET).stdout)
     assert data["distributions"]["pip-tools"]
     assert data["accelerator"]["driver"] is None
-    assert data["accelerator"]["problem"]
+    assert data["accelerator"]["absent"]
+    assert data["accelerator"]["verdict"] == "ok"
     version = run("-m", "envmagic", "--version", env=QUIET).stdout
     assert version.startswith("envmagic ")
     assert run("-m", "envmagic", check=False, env=QUIET).returncode == 2
+
+
+def test_the_verdict_for_another_machine(story: Story) -> None:
+    story.write("torch==2.4.0")
+    place = f"--as-machine={ROOT / 'tests' / 'machines' / 'rtx5090-570.json'}"
+    accelerator = story.diff(place)["accelerator"]
+    assert accelerator["verdict"] == "fail"
+    assert accelerator["wanted"]["cuda"] == "12.1"
+    assert "sm_120" in accelerator["reasons"][0]["text"]
+    assert "✗ fail: this will not run on `" in story.run("diff", place).stdout
+    wrong = story.run("diff", f"--as-machine={story.lock}")
+    assert (wrong.returncode, "is not JSON" in wrong.stderr) == (2, True)
+
+
+def test_variables_stand_for_another_machine(story: Story) -> None:
+    story.write("torch==2.4.0")
+    told = story.run("diff", ENVMAGIC_CUDA_DRIVER="470.82.01", ENVMAGIC_GPU="8.0").stdout
+    assert "✗ fail: this will not run on `ENVMAGIC_CUDA_DRIVER, ENVMAGIC_GPU`" in told
+    assert "driver 470.82.01 (CUDA 11.4) is too old for CUDA 12.1 (torch 2.4.0)" in told
+
+
+def test_what_info_says_of_a_machine_can_be_judged_for(story: Story) -> None:
+    variables = {"ENVMAGIC_CUDA_DRIVER": "580.95.05", "ENVMAGIC_GPU": "H200=9.0"}
+    info = story.environment.run("-m", "envmagic", "info", "--json", env=QUIET | variables)
+    machine = story.lock.with_name("box.json")
+    machine.write_text(info.stdout)
+    story.write("torch==2.8.0")
+    accelerator = story.diff(f"--as-machine={machine}")["accelerator"]
+    assert (accelerator["verdict"], accelerator["origin"]) == ("ok", str(machine))
+    assert accelerator["gpus"][0]["name"] == "H200"
 
 
 def test_the_console_script_is_the_same_door(story: Story) -> None:

@@ -15,7 +15,7 @@ import pytest
 from support.nvml import LIBRARY, FakeGpu, FakeNvml, build_fake_nvml, compiler
 
 from envmagic.core.report import Accelerator, Gpu
-from envmagic.edge.gpu import AcceleratorProbe, probe_accelerator
+from envmagic.edge.gpu import AcceleratorProbe, describe_machine, probe_accelerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def probe() -> Accelerator:
 
 def problem() -> str:
     accelerator = probe()
-    assert accelerator == Accelerator(problem=accelerator.problem)
+    assert accelerator == Accelerator(problem=accelerator.problem, absent=accelerator.absent)
     return accelerator.problem or ""
 
 
@@ -103,6 +103,7 @@ def test_a_driver_that_sees_no_gpu_is_no_problem(machine: Machine) -> None:
 
 @pytest.mark.skipif(has_driver(), reason="this machine has an NVIDIA driver")
 def test_no_driver() -> None:
+    assert probe().absent
     assert problem().startswith("no NVIDIA driver library (libnvidia-ml.so.1) found: ")
 
 
@@ -112,6 +113,7 @@ def test_a_library_that_cannot_be_loaded_is_not_called_missing(
     (tmp_path / LIBRARY).write_bytes(b"not a library")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     assert problem().startswith("the NVIDIA driver library cannot be loaded: ")
+    assert not probe().absent
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,40 @@ def test_memory_that_the_driver_does_not_tell(machine: Machine) -> None:
     accelerator = probe()
     assert (accelerator.gpus[0].memory_total, accelerator.gpus[0].memory_used) == (None, None)
     assert accelerator.gpus[0].capability == "8.0"
+    assert accelerator.gpus[0].unified
     assert accelerator.problem is None
+
+
+def test_memory_that_cannot_be_read_is_not_called_shared(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),), failures={"nvmlDeviceGetMemoryInfo": 999}))
+    assert not probe().gpus[0].unified
+
+
+def test_a_gpu_in_slices(machine: Machine) -> None:
+    slices = ("MIG-11111111-2222", "MIG-33333333-4444")
+    machine(FakeNvml(gpus=(FakeGpu(mig=1, ecc=1, slices=slices), FakeGpu(mig=0, ecc=0))))
+    first, second = probe().gpus
+    assert (first.mig, first.ecc, second.mig, second.ecc) == (True, True, False, False)
+    assert [piece.uuid for piece in first.slices] == list(slices)
+    assert first.slices[0].memory_total == 40 * 2**30
+    assert second.slices == ()
+
+
+def test_variables_stand_for_another_machine(machine: Machine) -> None:
+    machine(FakeNvml(gpus=(FakeGpu(),)))
+    both = {"ENVMAGIC_CUDA_DRIVER": "535.54.03", "ENVMAGIC_GPU": "RTX 5090=12.0, 8.0"}
+    assert describe_machine(sys.executable, both) == Accelerator(
+        driver="535.54.03",
+        gpus=(
+            Gpu(name="RTX 5090", capability="12.0"),
+            Gpu(name="GPU of compute 8.0", capability="8.0"),
+        ),
+        origin="ENVMAGIC_CUDA_DRIVER, ENVMAGIC_GPU",
+    )
+    only_gpu = describe_machine(sys.executable, {"ENVMAGIC_GPU": "9.0"})
+    assert (only_gpu.driver, only_gpu.gpus[0].capability) == ("550.54.15", "9.0")
+    here = describe_machine(sys.executable, {})
+    assert (here.gpus[0].name, here.origin) == ("NVIDIA A100-SXM4-80GB", "")
 
 
 def test_each_other_field_fails_alone(machine: Machine) -> None:

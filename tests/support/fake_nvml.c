@@ -4,7 +4,9 @@
  *
  *   driver=550.54.15
  *   cuda=12040
- *   gpu=NAME|UUID|MEMORY_TOTAL|MEMORY_USED|CAPABILITY_MAJOR|CAPABILITY_MINOR
+ *   gpu=NAME|UUID|MEMORY_TOTAL|MEMORY_USED|CAPABILITY_MAJOR|CAPABILITY_MINOR|MIG|ECC
+ *                          MIG and ECC are 0, 1, or -1 where the GPU does not have it
+ *   slice=NAME|UUID|MEMORY_TOTAL|MEMORY_USED       a MIG device of the last GPU
  *   fail=FUNCTION CODE     this function answers nothing and returns this code
  *   hang=PATH              nvmlInit writes its process id into PATH and never returns
  *
@@ -19,13 +21,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, INSUFFICIENT_SIZE = 7 };
-enum { MAX_GPUS = 16, MAX_FAILURES = 16, MAX_LINE = 1024 };
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3 };
+enum { NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
+enum { MAX_GPUS = 16, MAX_SLICES = 7, MAX_FAILURES = 16, MAX_LINE = 1024 };
 
 struct gpu {
     char name[96], uuid[96];
     unsigned long long total, used;
-    int major, minor;
+    int major, minor, mig, ecc, slice_count;
+    struct gpu *slices[MAX_SLICES];
 };
 
 struct failure {
@@ -37,9 +41,9 @@ struct memory {
     unsigned long long total, free, used;
 };
 
-static struct gpu gpus[MAX_GPUS];
+static struct gpu gpus[MAX_GPUS], slices[MAX_GPUS * MAX_SLICES];
 static struct failure failures[MAX_FAILURES];
-static int gpu_count, failure_count, cuda, initialized;
+static int gpu_count, slice_count, failure_count, cuda, initialized;
 static char driver[80], hang[MAX_LINE];
 
 /* What the file says that this function returns; SUCCESS where it says nothing. */
@@ -65,9 +69,17 @@ static void read_line(const char *line) {
         sscanf(line, "fail=%63s %d", failure->function, &failure->code) == 2)
         failure_count++;
     if (gpu_count < MAX_GPUS &&
-        sscanf(line, "gpu=%95[^|]|%95[^|]|%llu|%llu|%d|%d", gpu->name, gpu->uuid, &gpu->total,
-               &gpu->used, &gpu->major, &gpu->minor) == 6)
+        sscanf(line, "gpu=%95[^|]|%95[^|]|%llu|%llu|%d|%d|%d|%d", gpu->name, gpu->uuid,
+               &gpu->total, &gpu->used, &gpu->major, &gpu->minor, &gpu->mig, &gpu->ecc) == 8)
         gpu_count++;
+    if (gpu_count > 0 && gpus[gpu_count - 1].slice_count < MAX_SLICES) {
+        struct gpu *parent = &gpus[gpu_count - 1], *slice = &slices[slice_count];
+        if (sscanf(line, "slice=%95[^|]|%95[^|]|%llu|%llu", slice->name, slice->uuid,
+                   &slice->total, &slice->used) == 4) {
+            parent->slices[parent->slice_count++] = slice;
+            slice_count++;
+        }
+    }
 }
 
 static void read_answers(void) {
@@ -78,7 +90,7 @@ static void read_answers(void) {
         fprintf(stderr, "fake_nvml: FAKE_NVML does not name a file\n");
         abort();
     }
-    gpu_count = failure_count = cuda = 0;
+    gpu_count = slice_count = failure_count = cuda = 0;
     driver[0] = hang[0] = '\0';
     while (fgets(line, sizeof line, file)) read_line(line);
     fclose(file);
@@ -154,6 +166,36 @@ int nvmlDeviceGetCudaComputeCapability(struct gpu *gpu, int *major, int *minor) 
     FAIL_AS_TOLD;
     *major = gpu->major;
     *minor = gpu->minor;
+    return SUCCESS;
+}
+
+static int mode(int has, unsigned *current, unsigned *pending) {
+    if (has < 0) return NOT_SUPPORTED;
+    *current = *pending = has;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMigMode(struct gpu *gpu, unsigned *current, unsigned *pending) {
+    FAIL_AS_TOLD;
+    return mode(gpu->mig, current, pending);
+}
+
+int nvmlDeviceGetEccMode(struct gpu *gpu, unsigned *current, unsigned *pending) {
+    FAIL_AS_TOLD;
+    return mode(gpu->ecc, current, pending);
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(struct gpu *gpu, unsigned *count) {
+    FAIL_AS_TOLD;
+    (void)gpu;
+    *count = MAX_SLICES;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(struct gpu *gpu, unsigned index, struct gpu **slice) {
+    FAIL_AS_TOLD;
+    if ((int)index >= gpu->slice_count) return NOT_FOUND;
+    *slice = gpu->slices[index];
     return SUCCESS;
 }
 

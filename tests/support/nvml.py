@@ -24,10 +24,17 @@ class FakeGpu:
     memory_total: int = 85899345920
     memory_used: int = 0
     capability: tuple[int, int] = (8, 0)
+    mig: int = -1
+    """1: on, 0: off, -1: this GPU does not have it; so is `ecc`."""
+    ecc: int = -1
+    slices: tuple[str, ...] = ()
+    """The MIG devices of 40 GiB each, by their UUIDs."""
 
-    def line(self) -> str:
-        numbers = (self.memory_total, self.memory_used, *self.capability)
-        return "gpu=" + "|".join([self.name, self.uuid, *map(str, numbers)])
+    def lines(self) -> list[str]:
+        """Return the line of this GPU, and one for each slice."""
+        numbers = (self.memory_total, self.memory_used, *self.capability, self.mig, self.ecc)
+        slices = (f"slice={self.name} MIG 3g.40gb|{uuid}|{40 * 2**30}|0" for uuid in self.slices)
+        return ["gpu=" + "|".join([self.name, self.uuid, *map(str, numbers)]), *slices]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,8 @@ class FakeNvml:
     """Where nvmlInit writes its process id before it hangs."""
 
     def text(self) -> str:
-        lines = [f"driver={self.driver}", f"cuda={self.cuda}", *(g.line() for g in self.gpus)]
+        lines = [f"driver={self.driver}", f"cuda={self.cuda}"]
+        lines += [line for gpu in self.gpus for line in gpu.lines()]
         lines += [f"fail={function} {code}" for function, code in self.failures.items()]
         lines += [f"hang={self.hang}"] if self.hang else []
         return "\n".join(lines) + "\n"

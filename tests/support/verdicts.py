@@ -6,14 +6,19 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envmagic.core.accelerator import judge, read_question
+from envmagic.core.accelerator import judge
+from envmagic.core.cuda_build import find_label
 from envmagic.core.lock import parse_lock
 from envmagic.core.model import Platform, Snapshot
 from envmagic.core.plan import make_plan
+from envmagic.core.question import read_question
+from envmagic.core.report import Report
 from envmagic.edge.machine import read_machine
 
 if TYPE_CHECKING:
-    from envmagic.core.model import Distribution
+    from collections.abc import Mapping
+
+    from envmagic.core.model import Distribution, Name
     from envmagic.core.report import Accelerator, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -44,8 +49,16 @@ def machine_of(name: str) -> Accelerator:
     return read_machine(str(ROOT / "tests" / "machines" / f"{name}.json"))
 
 
-def judge_text(text: str, machine: Accelerator, *installed: Distribution) -> Verdict:
-    """Return the verdict on the text of a lock, in an environment with these distributions."""
+def judge_text(
+    text: str,
+    machine: Accelerator | None,
+    *installed: Distribution,
+    known: Mapping[Name, Distribution] | None = None,
+) -> Verdict:
+    """Return the verdict on the text of a lock, in an environment with these distributions.
+
+    `known` is the metadata that the index has told.
+    """
     where = Platform(
         python="3.11.7",
         implementation="cpython",
@@ -56,8 +69,12 @@ def judge_text(text: str, machine: Accelerator, *installed: Distribution) -> Ver
         tag="linux-x86_64",
     )
     lock = parse_lock(text, "lock.txt", read=_no_file, markers={}, environ={})
-    plan = make_plan(lock.pins, Snapshot(platform=where, distributions=installed))
-    return judge(read_question(plan, lock, prepared=False), machine, where.tag)
+    plan = make_plan(
+        lock.pins, Snapshot(platform=where, distributions=installed), known=known or {}
+    )
+    label = find_label(lock.options)
+    report = Report(platform=where, lock=lock, plan=plan, label=label, prepared=bool(known))
+    return judge(read_question(report), machine, where.tag)
 
 
 def table() -> str:

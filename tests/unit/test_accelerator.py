@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from support.verdicts import LOCKS, MACHINES, ROOT, judge_text, machine_of, reasons, table
 
-from envmagic.core.accelerator import Question, judge
+from envmagic.core.accelerator import judge
 from envmagic.core.facts import torch_wheels
 from envmagic.core.model import Distribution, Name, Severity, canonical_name, read_version
+from envmagic.core.question import Question
 from envmagic.core.report import Accelerator, Gpu, Judgement
 
 if TYPE_CHECKING:
@@ -138,6 +139,28 @@ def test_the_runtime_that_is_pinned_is_trusted_more_than_the_table() -> None:
     assert labelled.wanted.cuda == "11.8"
 
 
+def test_what_the_index_tells_is_trusted_more_than_the_table() -> None:
+    torch = dist("torch", "2.99.0", "nvidia-cuda-runtime-cu12==12.9.79", "nvidia-cudnn-cu12==9.11")
+    verdict = judge_text("torch==2.99.0\n", machine_of("h200-580"), known={Name("torch"): torch})
+    assert verdict.wanted.cuda == "12.9"
+    assert verdict.wanted.cudnn == "9.11"
+
+
+def test_a_gpu_that_is_lost_is_told() -> None:
+    lost = "a GPU does not answer: GPU is lost (NVML error 15)"
+    machine = replace(machine_of("a100-550"), problem=lost)
+    verdict = judge_versions(machine, torch="2.4.0")
+    assert verdict.verdict is Judgement.WARN
+    assert lost in words(verdict)
+
+
+def test_gpus_that_are_hidden() -> None:
+    machine = replace(machine_of("a100-550"), hidden=True)
+    verdict = judge_versions(machine, torch="2.4.0")
+    assert verdict.verdict is Judgement.WARN
+    assert "CUDA_VISIBLE_DEVICES hides every GPU" in words(verdict)
+
+
 def test_parts_of_cuda_are_the_last_to_be_asked_and_nvjitlink_never() -> None:
     verdict = on(
         "h200-580",
@@ -224,6 +247,11 @@ def test_libraries_that_come_first() -> None:
             "torch==2.4.0\nnvidia-nvjitlink-cu12==12.0.140\nnvidia-cusparse-cu12==12.1.0.106\n",
             "error",
             "undefined symbol __nvJitLink",
+        ),
+        (
+            "torch==2.8.0\nnvidia-cuda-nvrtc-cu12==12.6.77\n",
+            "warning",
+            "libnvrtc-builtins.so.12.8 will not be found",
         ),
         (
             "torch==2.8.0\nnvidia-cublas==13.1.0.3\n",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from packaging.version import Version
 
 from envmagic.core.model import Distribution, Name, Snapshot, Source, SourceKind
@@ -53,6 +55,20 @@ def test_what_is_of_this_machine_is_not_frozen() -> None:
         "# envmagic: not locked: c==1 (a folder of this machine: file:///c)",
         "# envmagic: not locked: d==1 (a file of this machine: file:///d.whl)",
     ]
+
+
+def header(*distributions: Distribution) -> str:
+    where = replace(look_at_platform(), tag="linux-x86_64")
+    text = freeze(Snapshot(platform=where, distributions=distributions))
+    return text.partition("# digest: ")[0]
+
+
+def test_the_header_says_which_cuda_the_set_is_built_for() -> None:
+    torch = Distribution(name=Name("torch"), version=Version("2.4.0"))
+    assert "# cuda: 12.1 (torch 2.4.0)\n" in header(torch)
+    cpu = replace(torch, version=Version("2.4.0+cpu"))
+    assert "# cuda: none (torch 2.4.0+cpu)\n" in header(cpu)
+    assert "# cuda" not in header(Distribution(name=Name("numpy"), version=Version("1")))
 
 
 def test_a_summary_of_pins_only() -> None:

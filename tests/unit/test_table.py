@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 from packaging.version import Version
+from support.verdicts import LOCKS, judge_text, machine_of
 
+from envmagic.core.accelerator import judge
 from envmagic.core.model import (
     Change,
     Distribution,
@@ -21,7 +23,9 @@ from envmagic.core.model import (
     Platform,
     Severity,
 )
-from envmagic.core.report import Outcome, Progress, Report, Restart, State
+from envmagic.core.question import Question
+from envmagic.core.report import Accelerator, Gpu, Outcome, Progress, Report, Restart, State
+from envmagic.face.card import JUDGEMENTS, card_rows, gpu_rows, memory_words
 from envmagic.face.table import (
     render_html,
     render_outcome_html,
@@ -179,6 +183,49 @@ def test_markup_is_shown_and_never_obeyed(html: str) -> None:
     assert not {"script", "img", "iframe", "link", "object"} & set(page.tags)
     allowed = {"class", "scope", "value", "max", "aria-label"}
     assert page.attributes <= allowed
+
+
+EVIL_MACHINE = Accelerator(
+    driver=EVIL,
+    driver_cuda=EVIL,
+    gpus=(Gpu(name=EVIL, capability=EVIL, memory_total=2, memory_used=1),),
+    problem=EVIL,
+    origin=EVIL,
+    libraries=(EVIL,),
+)
+
+
+def test_markup_of_a_machine_or_a_version_is_not_obeyed() -> None:
+    lock = {Name("torch"): f"2.4.0+cu121{EVIL}", Name("flash-attn"): EVIL}
+    verdict = judge(Question(asked=lock, installed=lock), EVIL_MACHINE, "linux-x86_64")
+    page = Page(render_html(replace(report(), accelerator=EVIL_MACHINE, verdict=verdict)))
+    assert EVIL in page.words
+    assert not {"script", "img", "iframe", "link", "object"} & set(page.tags)
+    assert page.attributes <= {"class", "scope", "value", "max", "aria-label"}
+
+
+@pytest.mark.parametrize("machine", ["a100-550", "rtx5090-570", "mig", "none", "mismatch"])
+def test_the_card_says_in_html_what_it_says_in_text(machine: str) -> None:
+    there = machine_of(machine)
+    verdict = judge_text(LOCKS["first_env"], there)
+    page = Page(render_html(replace(report(), accelerator=there, verdict=verdict)))
+    words = page.words.replace("  ", " ")
+    assert JUDGEMENTS[verdict.verdict].partition(" here")[0] in words
+    for label, value in card_rows(there, verdict):
+        assert f"{label}{value}" in words
+    for _, name, used, total in gpu_rows(there, verdict):
+        assert name in words
+        assert memory_words(used, total) in words
+    for reason in verdict.reasons:
+        if reason.severity is not Severity.NOTE:
+            assert reason.text.replace("`", "") in words
+
+
+def test_no_card_where_no_gpu_matters() -> None:
+    there = machine_of("a100-550")
+    verdict = judge_text(LOCKS["no GPU at all"], there)
+    html = render_html(replace(report(), accelerator=there, verdict=verdict))
+    assert '"em-card' not in html
 
 
 def test_words_in_backticks_are_code() -> None:

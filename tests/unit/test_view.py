@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.verdicts import MACHINES, judge_text, machine_of
 
 from envmagic.core.check import inspect_snapshot
 from envmagic.core.lock import parse_lock
@@ -29,11 +30,13 @@ from envmagic.core.model import (
     read_version,
 )
 from envmagic.core.plan import make_plan
-from envmagic.core.report import Accelerator, Gpu, Outcome, Report, Restart, State
+from envmagic.core.report import Accelerator, Gpu, Judgement, Outcome, Report, Restart, State
+from envmagic.edge.machine import accelerator_from_json
+from envmagic.edge.node import LocalNode
+from envmagic.face.card import JUDGEMENTS, accelerator_line, accelerator_to_json, card_lines
 from envmagic.face.table import render_html, render_outcome_html, render_words_html
 from envmagic.face.view import (
     SYMBOLS,
-    accelerator_line,
     cells,
     finding_lines,
     headline,
@@ -45,9 +48,12 @@ from envmagic.face.view import (
     shown_changes,
 )
 from envmagic.story.policy import find_trust_questions
+from envmagic.story.preview import fill_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from envmagic.core.report import Verdict
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SECRET = "hunter2"  # noqa: S105 (what must be seen nowhere)
@@ -236,6 +242,125 @@ def test_what_is_known_of_gpus_in_one_line(accelerator: Accelerator | None, line
     assert accelerator_line(accelerator) == line
 
 
+def test_what_is_known_without_a_driver() -> None:
+    amd = Gpu(name="AMD gfx1100", vendor="amd")
+    assert accelerator_line(Accelerator(absent=True)) == "no GPU"
+    assert accelerator_line(Accelerator(gpus=(amd,), absent=True)) == "AMD gfx1100"
+
+
+def judged(lock: str, machine: str, *installed: Distribution) -> Report:
+    accelerator = replace(machine_of(machine), origin="")
+    verdict = judge_text(lock, accelerator, *installed)
+    return replace(EQUAL, accelerator=accelerator, verdict=verdict)
+
+
+def test_the_card_says_what_the_verdict_stands_on() -> None:
+    shown = judged("torch==2.4.0\n", "rtx5090-570", dist("torch==2.4.0+cpu"))
+    assert render_text(shown).partition("1 equal\n\n")[2].splitlines() == [
+        "✗ fail: this will not run here",
+        "  driver   570.124.06 (CUDA 12.8)",
+        "  wanted   CUDA 12.1, for torch 2.4.0",
+        "  torch    2.4.0, installed is 2.4.0+cpu",
+        "  cuDNN    9.1.0.70, not installed",
+        "  NCCL     2.20.5, not installed",
+        (
+            "  GPU 0    NVIDIA GeForce RTX 5090 · compute 12.0 · ✗ not in the build  [..........]  "
+            "0.0 of 32.0 GiB"
+        ),
+        (
+            "  error: `torch` 2.4.0+cpu is installed and stays: it is built for the CPU alone, the "
+            "lock means CUDA 12.1 (torch 2.4.0) — `--strict-labels` reinstalls it"
+        ),
+        (
+            "  error: `NVIDIA GeForce RTX 5090` (sm_120) has no code in `torch` 2.4.0 (CUDA 12.1), "
+            "which has sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90: no kernel image — torch 2.8.0 or "
+            "later has code for it"
+        ),
+    ]
+
+
+def test_the_card_is_calm_without_a_gpu() -> None:
+    lines = card_lines(*_card(judged("torch==2.4.0\n", "none")))
+    assert [line.partition(":")[0].strip() for line in lines] == ["▲ warn", "warning"]
+    assert card_lines(*_card(judged("numpy==1.0\n", "none"))) == []
+    assert card_lines(*_card(judged("numpy==1.0\n", "a100-550"))) == []
+    assert card_lines(ACCELERATOR, None) == []
+
+
+def _card(shown: Report) -> tuple[Accelerator | None, Verdict | None]:
+    return shown.accelerator, shown.verdict
+
+
+def test_the_card_of_slices_and_of_shared_memory() -> None:
+    text = "\n".join(card_lines(*_card(judged("torch==2.4.0\n", "mig"))))
+    assert "✓ in the build · MIG  [..........]  1.0 of 80.0 GiB" in text
+    assert text.count("MIG 3g.40gb") == 2
+    text = "\n".join(card_lines(*_card(judged("torch==2.11.0\n", "gb10"))))
+    assert "memory shared with the machine  [#.........]  8.0 of 119.7 GiB" in text
+
+
+def test_the_card_before_the_driver_has_answered() -> None:
+    shown = replace(EQUAL, verdict=judge_text("torch==2.4.0\n", None))
+    assert "? unknown: whether this will run here cannot be told" in render_text(shown)
+    assert "not asked yet" in render_text(shown)
+
+
+def test_an_undo_has_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It names only what it puts back: what the whole is built for cannot be told from that.
+    monkeypatch.setenv("ENVMAGIC_CUDA_DRIVER", "470.82.01")
+    node = LocalNode()
+    node.look_for_gpus()
+    shown = report("torch==2.4.0", dist("torch==2.8.0"))
+    judged_now = fill_in(shown, node, 60.0)
+    undone = fill_in(replace(shown, undo=True), node, 60.0)
+    assert "✗ fail: this will not run on `ENVMAGIC_CUDA_DRIVER`" in render_text(judged_now)
+    assert undone.accelerator == judged_now.accelerator
+    assert undone.verdict is None
+    assert "run on" not in render_text(undone)
+    assert "em-card-" not in render_html(undone).partition("</style>")[2]
+
+
+def test_the_card_of_another_machine_names_it() -> None:
+    machine = replace(machine_of("a100-550"), origin="box.json")
+    title = card_lines(machine, judge_text("torch==2.4.0\n", machine))[0]
+    assert title == "✓ ok: this will run on `box.json`"
+
+
+@pytest.mark.parametrize("judgement", Judgement)
+def test_every_judgement_has_a_mark_and_a_word(judgement: Judgement) -> None:
+    assert judgement.value in JUDGEMENTS[judgement]
+    assert len({words[0] for words in JUDGEMENTS.values()}) == len(Judgement)
+
+
+def test_the_json_of_a_verdict() -> None:
+    data = report_to_json(judged("torch==2.4.0\n", "a100-550", dist("torch==2.6.0")))
+    accelerator = data["accelerator"]
+    assert accelerator["verdict"] == "ok"
+    assert accelerator["wanted"]["cuda"] == "12.1"
+    assert accelerator["wanted"]["from"] == "torch 2.4.0"
+    assert accelerator["installed"] == {
+        "torch": "2.6.0",
+        "cuda": "12.4",
+        "cudnn": "9.1.0.70",
+        "nccl": "2.21.5",
+    }
+    assert accelerator["covered"] == [True]
+    assert accelerator["reasons"] == [
+        {
+            "severity": "note",
+            "text": "driver 550.54.15 (CUDA 12.4) serves CUDA 12.1 (torch 2.4.0)",
+            "hint": None,
+        }
+    ]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_machine_in_its_wire_form_is_read_again(machine: str) -> None:
+    there = replace(machine_of(machine), platform="", origin="")
+    again = json.loads(json.dumps(accelerator_to_json(there)))
+    assert accelerator_from_json(again) == there
+
+
 def finding(severity: Severity, text: str, hint: str = "") -> Finding:
     return Finding(kind=FindingKind.CONFLICT, name="a", text=text, hint=hint, severity=severity)
 
@@ -341,6 +466,7 @@ SCHEMA = {
             }
         ],
         "host": type(None),
+        "hidden": bool,
         "libraries": [],
         "origin": type(None),
         "absent": bool,

@@ -1,0 +1,87 @@
+"""What is to be judged of a lock: what it asks for, what will be there, what is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from packaging.version import Version
+
+from envmagic.core.model import Name, SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envmagic.core.model import Change, Plan, Snapshot
+    from envmagic.core.report import Report
+
+    Versions = Mapping[Name, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is to be judged: what a lock asks for, what will be there, what is there."""
+
+    asked: Versions
+    """What the lock asks for, with what that requires as far as it is known."""
+    future: Versions = field(default_factory=dict)
+    """What will be installed afterwards."""
+    installed: Versions = field(default_factory=dict)
+    extras: frozenset[str] = frozenset()
+    """`project[extra]` of the lock."""
+    label: str = ""
+    """The label of the index that the lock takes torch from: `cu121`."""
+    builds: frozenset[Name] = frozenset()
+    """What will be fetched from an index, and has no wheel at hand yet."""
+
+
+def read_question(report: Report) -> Question:
+    """Return the question that a comparison poses."""
+    plan, lock = report.plan, report.lock
+    asked = {c.name: _version(c) for c in plan.changes if c.pin is not None}
+    there = {c.name: str(c.installed.version) for c in plan.changes if c.installed is not None}
+    stays = {c.name: there[c.name] for c in plan.changes if c.pin is None and not c.kind.acts}
+    fetched = (c for c in plan.changes if c.kind.installs and c.pin is not None)
+    return Question(
+        asked=_as_locked(asked, plan),
+        future={**stays, **asked},
+        installed=there,
+        extras=frozenset(f"{pin.name}[{extra}]" for pin in lock.pins for extra in pin.extras),
+        label=report.label,
+        builds=frozenset(c.name for c in fetched if not report.prepared and _from_index(c)),
+    )
+
+
+def question_of(snapshot: Snapshot) -> Question:
+    """Return the question that an environment poses as it is."""
+    versions = {name: str(found[0].version) for name, found in snapshot.by_name().items()}
+    return Question(asked=versions, future=versions, installed=versions)
+
+
+def _as_locked(asked: dict[Name, str], plan: Plan) -> dict[Name, str]:
+    """Return what is asked for as the lock says it, not as an accepted other build is called."""
+    said = {
+        c.name: str(c.pin.version)
+        for c in plan.changes
+        if c.pin is not None and isinstance(c.pin.version, Version)
+    }
+    return {**asked, **said}
+
+
+def _version(change: Change) -> str:
+    """Return the version that a change leaves; empty where a range leaves it open."""
+    if not change.kind.installs:
+        return str(change.installed.version) if change.installed else ""
+    pin = change.pin
+    if pin is None or pin.version is not None:
+        return str(pin.version) if pin else ""
+    file = unquote(pin.source.url.rpartition("/")[2])
+    if file.endswith(".whl") and file.count("-") >= 4:  # noqa: PLR2004 (name-version-tags)
+        return file.split("-")[1]
+    wanted = change.wanted.removeprefix("==")
+    return wanted if wanted[:1].isdigit() and "," not in wanted else ""
+
+
+def _from_index(change: Change) -> bool:
+    return change.pin is not None and change.pin.source.kind is SourceKind.INDEX
