@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -54,8 +53,7 @@ class Cell:
         """Whether it has not ended."""
         if self._gone or not self._kernel.alive:
             return False
-        with contextlib.suppress(TimeoutError, KernelDiedError):
-            self._kernel.listen(lambda: self._cell.done, timeout=0.0)
+        self._kernel.catch_up()
         return not self._cell.done
 
     def interrupt(self) -> None:

@@ -181,14 +181,19 @@ class LiveKernel:
         self.manager.restart_kernel(now=now)
         self.client.wait_for_ready(timeout=self._timeout)
 
-    def _receive(self) -> bool:
-        """Take in what lies ready, waiting a moment for it; return whether there was any."""
+    def catch_up(self) -> None:
+        """Take in what lies ready, and wait for nothing."""
+        while self._receive(wait=0):
+            pass
+
+    def _receive(self, *, wait: int = 50) -> bool:
+        """Take in what lies ready, waiting some ms for it; return whether there was any."""
         client = self.client
         channels = (client.iopub_channel, client.shell_channel, client.stdin_channel)
         poller = zmq.Poller()
         for channel in channels:
             poller.register(channel.socket, zmq.POLLIN)
-        ready = dict(poller.poll(50))
+        ready = dict(poller.poll(wait))
         for channel in channels:
             if channel.socket in ready:
                 self._take(channel.get_msg(timeout=0))

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 _UNDOING = 0.4
 """Seconds after the beginning of an undo in which the files are put back."""
+_UNTIL_FELT = 0.2
+"""Seconds in which a full disk is noticed, and not yet dealt with."""
 _AGAIN = 0.1
 """The share of rounds after which the sync is done once more, to its end."""
 
@@ -195,7 +197,7 @@ class _Round:
         elif self._disk is not None:
             full = fill_up(self._disk)
             if kind == FULL_AND_KILL:
-                time.sleep(self._dice.uniform(0, self._scene.changing / 3))
+                time.sleep(self._dice.uniform(0, _UNTIL_FELT))
                 return full and self._kill_all(actor, sight)
             return full
         return True
