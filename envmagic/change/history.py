@@ -30,6 +30,10 @@ _SIZE = "ENVMAGIC_UNDO_SIZE"
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
+UNDOABLE = frozenset({"succeeded", "failed"})
+"""How a change has ended that left the environment another than it was."""
+
+
 class SettingError(EnvmagicError):
     """An environment variable of ours says something that cannot be."""
 
@@ -69,8 +73,8 @@ class Past:
 
     @property
     def can_be_undone(self) -> bool:
-        """Whether what it changed is still put by."""
-        return self.state == "succeeded" and (self.folder / rescue.FILES).is_dir()
+        """Whether what it changed is still put by; one that failed to go back may try again."""
+        return self.state in UNDOABLE and (self.folder / rescue.FILES).is_dir()
 
     def records(self) -> dict[Name, str] | None:
         """Return what its projects were told by at its end; None: an older envmagic's."""

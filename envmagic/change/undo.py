@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from envmagic.change import rescue
 from envmagic.change.footprint import roots_of
-from envmagic.change.history import Past, Step, read_history
+from envmagic.change.history import UNDOABLE, Past, Step, read_history
 from envmagic.change.stash import Footprint
 from envmagic.change.transaction import Intent
 from envmagic.core.errors import PolicyError
@@ -98,7 +98,7 @@ def find_undo(home: Path, snapshot: Snapshot, count: int) -> Undone:
     Raises PolicyError where there are not so many, and where something else has changed
     the same projects since, or in between: the files of two changes would be mixed.
     """
-    history = [past for past in read_history(home) if past.state == "succeeded"]
+    history = [past for past in read_history(home) if past.state in UNDOABLE]
     there = [past for past in history[:count] if past.can_be_undone]
     if len(there) < count:
         kept = "nothing" if not there else f"only {len(there)}"
@@ -110,7 +110,8 @@ def find_undo(home: Path, snapshot: Snapshot, count: int) -> Undone:
     now = _stand_now({step.name for past in there for step in past.steps}, snapshot)
     then = dict(now)
     for past in there:
-        _must_be_as_left(past, then)
+        if past.state == "succeeded":  # else it left things half-way, and that is no reason
+            _must_be_as_left(past, then)
         then |= {s.name: _Stand(version=s.before, record=s.record) for s in past.steps}
     steps = (
         Step(name=name, before=was.version, after=then[name].version, record=was.record)

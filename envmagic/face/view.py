@@ -229,7 +229,7 @@ def past_line(past: Past) -> str:
             why = past.problems[-1] if past.problems else "it was not told why"
             return (
                 f"{what} did not end, and could not be put back: {why}; what was put by is in "
-                f"`{past.folder}`: make the environment anew, or sync again"
+                f"`{past.folder}`: `--undo` tries again; or make the environment anew"
             )
         case _:
             why = past.problems[0] if past.problems else "it was not told why"
@@ -247,7 +247,8 @@ def history_lines(history: Sequence[Past], costs: Mapping[Path, int], limits: Li
     at_most = f"at most {limits.count} and {_bytes_words(limits.size)}"
     lines = [f"undo          {changes}, {_bytes_words(size)} ({at_most})"]
     for past in history:
-        state = "" if past.can_be_undone else f", {past.state or 'at work'}"
+        plain = past.can_be_undone and past.state == "succeeded"
+        state = "" if plain else f", {past.state or 'at work'}"
         cost = f", {_bytes_words(costs[past.folder])}" if past.can_be_undone else ""
         lines.append(f"  {_when(past)}  {past.title}: {count_steps(past)}{state}{cost}")
     return lines
@@ -285,7 +286,7 @@ def failure_lines(outcome: Outcome) -> list[str]:
     log = [f"the whole output is in `{outcome.log}`"] if outcome.log else []
     if outcome.state is State.FAILED:
         lock = outcome.before.lock.path
-        return [*log, f"make the environment anew, or run the same sync again: from `{lock}`"]
+        return [*log, f"`--undo` tries again; or make the environment anew, from `{lock}`"]
     return log
 
 

@@ -592,7 +592,7 @@ OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
                 "the change failed, and the environment could not be put back",
                 "`six` should be gone",
                 "the whole output is in `/l.txt`",
-                "make the environment anew, or run the same sync again: from `lock.txt`",
+                "`--undo` tries again; or make the environment anew, from `lock.txt`",
             ],
         ),
         (
