@@ -112,8 +112,25 @@ def _make_private_folder(folder: Path) -> None:
     rescue.give_to_owner(str(folder))
 
 
+def find_at_work(home: Path) -> Past | None:
+    """Return the change that another process is making, or putting back; None: none.
+
+    What nobody works on any more is put back by `recover`, which goes before.
+    """
+    return next((past for past in read_history(home) if not past.state), None)
+
+
+def must_be_free(home: Path) -> None:
+    """Raise PolicyError where another process is changing an environment now.
+
+    What is compared meanwhile is neither what was there nor what will be.
+    """
+    if find_at_work(home) is not None:
+        raise _busy(home)
+
+
 def _busy(home: Path) -> PolicyError:
-    at_work = next((past for past in read_history(home) if not past.state), None)
+    at_work = find_at_work(home)
     progress = read_progress(at_work.folder) if at_work else None
     how_far = f": {progress.phase.lower()}" if progress else ""
     counted = f", {progress.done} of {progress.total}" if progress and progress.total else ""

@@ -45,9 +45,11 @@ class Undone:
     def subject(self) -> str:
         """What is put back, for a person."""
         first = self.changes[-1]
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(first.began))
+        when = time.strftime(", %Y-%m-%d %H:%M", time.localtime(first.began))
+        if first.title.partition(": ")[0] in _OPPOSITES:
+            when = ""  # of the sync that it is about, it says so itself
         more = f" and {len(self.changes) - 1} later" if len(self.changes) > 1 else ""
-        return f"{first.title}, {when}{more}"
+        return f"{first.title}{when}{more}"
 
     @property
     def title(self) -> str:
@@ -101,9 +103,9 @@ def find_undo(home: Path, snapshot: Snapshot, count: int) -> Undone:
     history = [past for past in read_history(home) if past.state in UNDOABLE]
     there = [past for past in history[:count] if past.can_be_undone]
     if len(there) < count:
-        kept = "nothing" if not there else f"only {len(there)}"
+        only = "1 change" if len(there) == 1 else f"{len(there)} changes"
         raise PolicyError(
-            f"there is {kept} to undo here",
+            f"only {only} can be undone here" if there else "there is nothing to undo here",
             "`python -m envmagic info` lists what is kept; a sync with an earlier lock also "
             "goes back",
         )

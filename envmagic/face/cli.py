@@ -93,7 +93,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             _tell(f"  {error.hint}")
         return error.exit_code
     except KeyboardInterrupt:
-        _tell("interrupted")
+        _tell("\ninterrupted: `python -m envmagic info` shows what was changed last")
         return Cancelled.exit_code
 
 

@@ -130,10 +130,9 @@ def add_undo(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of changes")
+    return int(text)
 
 
 def add_freeze_options(parser: argparse.ArgumentParser) -> None:

@@ -116,7 +116,9 @@ def render_outcome_html(outcome: Outcome, button: str = "") -> str:
     if after is not None and after.restart.needed:
         parts += [_restart(after), button]
     elif after is not None and after.kernel and outcome.state is State.SUCCEEDED:
-        parts.append('<p class="em-soft">No restart needed: nothing that changed is loaded.</p>')
+        parts.append(
+            '<p class="em-soft">No restart needed: what is loaded is what is on the disk.</p>'
+        )
     if after is not None:
         parts.append(_findings(after.findings))
     return _box(parts)

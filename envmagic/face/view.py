@@ -200,7 +200,7 @@ def render_outcome(outcome: Outcome) -> str:
         if after.restart.needed:
             lines.append(restart_line(after))
         elif after.kernel and outcome.state is State.SUCCEEDED:
-            lines.append("no restart needed: nothing that changed is loaded")
+            lines.append("no restart needed: what is loaded is what is on the disk")
     return redact("\n".join(line for line in lines if line))
 
 
@@ -222,7 +222,7 @@ def past_line(past: Past) -> str:
     what = f"`{past.title}` ({_when(past)})"
     match past.state:
         case "succeeded":
-            return f"{what} has ended: {count_steps(past)}; `--undo` puts it back"
+            return f"{what} has ended: {count_steps(past)}; an undo puts it back"
         case "cancelled":
             return f"{what} was cancelled, and everything was put back"
         case "failed":
@@ -248,7 +248,7 @@ def history_lines(history: Sequence[Past], costs: Mapping[Path, int], limits: Li
     lines = [f"undo          {changes}, {_bytes_words(size)} ({at_most})"]
     for past in history:
         plain = past.can_be_undone and past.state == "succeeded"
-        state = "" if plain else f", {past.state or 'at work'}"
+        state = "" if plain else f", {(past.state or 'at work').replace('_', ' ')}"
         cost = f", {_bytes_words(costs[past.folder])}" if past.can_be_undone else ""
         lines.append(f"  {_when(past)}  {past.title}: {count_steps(past)}{state}{cost}")
     return lines

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from envmagic.change.transaction import find_at_work, home_of
 from envmagic.core.accelerator import judge
 from envmagic.core.check import inspect_snapshot
 from envmagic.core.cuda_build import find_label
 from envmagic.core.errors import PolicyError
-from envmagic.core.model import Damage, FindingKind
+from envmagic.core.model import Damage, Finding, FindingKind
 from envmagic.core.question import read_question
 from envmagic.core.report import Report, Restart
 from envmagic.edge.damage import find_damage
@@ -17,16 +18,29 @@ from envmagic.edge.neighbours import describe_neighbours
 from envmagic.story.policy import find_idle_globs, find_refusals, find_trust_questions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from envmagic.core.model import Distribution, Finding, Name, Snapshot
+    from envmagic.core.model import Distribution, Name, Platform, Snapshot
     from envmagic.core.nodes import Node
     from envmagic.core.request import Request
 
 
 def preview(request: Request, node: Node) -> Report:
     """Compare a node with a lock, from what is on its disk: no network, nothing written."""
-    return make_report(request, node, node.snapshot(), {})
+    snapshot = node.snapshot()
+    return make_report(request, node, snapshot, {}, _find_sync_at_work(snapshot.platform))
+
+
+def _find_sync_at_work(platform: Platform) -> Iterator[Finding]:
+    """Yield that another process is changing the environment, if one is."""
+    past = find_at_work(home_of(platform))
+    if past is not None:
+        yield Finding(
+            kind=FindingKind.UNKNOWN,
+            name="",
+            text=f"`{past.title}` is at work here: what is compared now is about to change",
+            hint="compare again when it has ended",
+        )
 
 
 def make_report(

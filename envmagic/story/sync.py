@@ -15,7 +15,12 @@ from envmagic.change.history import read_limits
 from envmagic.change.job import give, interrupts_set
 from envmagic.change.order import START_A_KERNEL
 from envmagic.change.stash import copied_bytes
-from envmagic.change.transaction import NotPutBackError, hold_environment, home_of
+from envmagic.change.transaction import (
+    NotPutBackError,
+    hold_environment,
+    home_of,
+    must_be_free,
+)
 from envmagic.change.undo import UndoOrder, find_undo, undo_report
 from envmagic.core.engine import last_words
 from envmagic.core.errors import Cancelled, EngineError, EnvmagicError, PolicyError
@@ -75,6 +80,7 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
     """
     read_limits()  # a wrong one is told before anything is fetched
     before = preview(request, node)
+    must_be_free(home_of(before.platform))
     refuse(before)
     if not before.plan.work:
         return Outcome(state=State.HELD if before.plan.held else State.UNCHANGED, before=before)

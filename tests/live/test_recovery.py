@@ -150,3 +150,18 @@ def test_what_the_lock_breaks_is_said_again_at_the_end(story: Story) -> None:
     story.write("alpha==2.0", "gamma==1.0")
     done = story.sync()
     assert "but `gamma` 1.0 requires `alpha<2`, but alpha 2.0 is installed" in done.stdout
+
+
+def test_a_sync_beside_another_never_says_that_all_is_equal(story: Story) -> None:
+    """It was equal a moment ago, and will not be: a pipeline that asked must not get a 0."""
+    environment = story.environment
+    story.write("alpha==1.0", "delta==1.0")
+    other = environment.home / "other.txt"
+    other.write_text("alpha==2.0\nbeta==1.0\n")
+    process = environment.start("-m", "envmagic", "sync", other, "--yes", *story.places, env=QUIET)
+    wait_until(lambda: bool(list(environment.prefix.glob(".envmagic/change-*/journal.json"))))
+    looked, refused = story.run("diff"), story.sync(code=3)
+    assert "is at work here: what is compared now is about to change" in looked.stdout
+    assert f"another sync of `{environment.prefix}` is running" in refused.stderr
+    process.communicate()
+    assert process.returncode == 0

@@ -63,7 +63,7 @@ def test_several_at_once(story: Story) -> None:
         story.write(*lines)
         story.sync()
         states.append(environment.manifest())
-    assert "there is only 3 to undo here" in undo(story, "4", code=3).stderr
+    assert "only 3 changes can be undone here" in undo(story, "4", code=3).stderr
     undo(story, "2")
     assert environment.manifest() == states[1]
     undo(story)
@@ -347,4 +347,4 @@ def test_the_magic_undoes_and_tells_what_is_stale(
         assert kernel_environment.manifest() == after
         none = kernel.run("%envsync --undo 7 --yes")
         assert none.error is not None
-        assert none.error.evalue.startswith("there is only 3 to undo here")
+        assert none.error.evalue.startswith("only 3 changes can be undone here")

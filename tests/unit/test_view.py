@@ -560,7 +560,7 @@ OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
                     "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; "
                     "the environment is now equal to `lock.txt`"
                 ),
-                "no restart needed: nothing that changed is loaded",
+                "no restart needed: what is loaded is what is on the disk",
             ],
         ),
         (
@@ -607,7 +607,7 @@ OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
             replace(OUTCOME, before=replace(FULL, undo=True)),
             [
                 "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; `lock.txt` is undone",
-                "no restart needed: nothing that changed is loaded",
+                "no restart needed: what is loaded is what is on the disk",
             ],
         ),
     ],
