@@ -10,23 +10,12 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from envmagic.change.transaction import home_of
 from envmagic.core.errors import EnvmagicError, ParityError, PolicyError
-from envmagic.edge.lockfile import write_lock
 from envmagic.edge.node import LocalNode
 from envmagic.face.cell import Bar, Spot
 from envmagic.face.news import tell_news
-from envmagic.face.options import (
-    Parser,
-    add_diff_options,
-    add_dry_run,
-    add_freeze_options,
-    add_sync_options,
-    add_undo,
-    make_request,
-)
 from envmagic.face.restart import FrontEnd, find_front_end, restart_html
 from envmagic.face.table import render_html, render_outcome_html
 from envmagic.face.view import headline, render_json, render_outcome, render_text
-from envmagic.story.preview import fill_in, preview, refuse
 
 if TYPE_CHECKING:
     import argparse
@@ -36,6 +25,7 @@ if TYPE_CHECKING:
 
     from envmagic.core.report import Outcome, Report
     from envmagic.core.request import Request
+    from envmagic.face.options import Parser
     from envmagic.face.widget import Work
     from envmagic.story.sync import Face
 
@@ -43,17 +33,23 @@ _GPU_WAIT = 2.0
 
 
 def _envsync_parser() -> Parser:
-    parser = Parser(prog="%envsync", description=EnvMagics.envsync.__doc__, add_help=False)
-    add_diff_options(parser)
-    add_dry_run(parser)
-    add_sync_options(parser)
-    add_undo(parser)
+    from envmagic.face import options  # noqa: PLC0415 (the rooms of locks: not for `%load_ext`)
+
+    parser = options.Parser(prog="%envsync", description=EnvMagics.envsync.__doc__, add_help=False)
+    options.add_diff_options(parser)
+    options.add_dry_run(parser)
+    options.add_sync_options(parser)
+    options.add_undo(parser)
     return parser
 
 
 def _envfreeze_parser() -> Parser:
-    parser = Parser(prog="%envfreeze", description=EnvMagics.envfreeze.__doc__, add_help=False)
-    add_freeze_options(parser)
+    from envmagic.face import options  # noqa: PLC0415 (as above)
+
+    parser = options.Parser(
+        prog="%envfreeze", description=EnvMagics.envfreeze.__doc__, add_help=False
+    )
+    options.add_freeze_options(parser)
     return parser
 
 
@@ -83,6 +79,9 @@ class EnvMagics(Magics):
             raise PolicyError("with `--json` there is nobody to ask", "add `--yes`, or `--dry-run`")
         if arguments.undo is not None:
             return self._answer(self._undo(arguments))
+        from envmagic.face.options import make_request  # noqa: PLC0415 (as above)
+        from envmagic.story.preview import preview  # noqa: PLC0415 (as above)
+
         request = make_request(arguments, self._node.platform(), default=self._last_lock)
         self._last_lock = request.lock.path
         if arguments.dry_run or arguments.check:
@@ -118,6 +117,7 @@ class EnvMagics(Magics):
         if arguments is None:
             return
         from envmagic.edge.freeze import freeze, summarize  # noqa: PLC0415 (needed only here)
+        from envmagic.edge.lockfile import write_lock  # noqa: PLC0415 (likewise)
 
         snapshot = self._node.snapshot()
         text = freeze(snapshot, self._node.accelerator(_GPU_WAIT))
@@ -143,6 +143,8 @@ class EnvMagics(Magics):
 
     def _preview(self, request: Request, *, online: bool) -> Report:
         if not online:
+            from envmagic.story.preview import preview  # noqa: PLC0415 (as above)
+
             return preview(request, self._node)
         from envmagic.story.sync import preview_online  # noqa: PLC0415 (not for a quick look)
 
@@ -189,6 +191,8 @@ class EnvMagics(Magics):
             raise PolicyError(
                 "nobody can be asked here; nothing was changed", "add `--yes` to apply it"
             )
+        from envmagic.story.preview import refuse  # noqa: PLC0415 (as above)
+
         refuse(report)
         self._show_controls(report, work, table)
         return report
@@ -240,6 +244,8 @@ class EnvMagics(Magics):
         return self._front_end() is not FrontEnd.TERMINAL
 
     def _with_gpus(self, report: Report, timeout: float = _GPU_WAIT) -> Report:
+        from envmagic.story.preview import fill_in  # noqa: PLC0415 (as above)
+
         return fill_in(report, self._node, timeout)
 
     def _front_end(self) -> FrontEnd:
