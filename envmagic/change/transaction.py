@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -118,6 +119,14 @@ def find_at_work(home: Path) -> Past | None:
     What nobody works on any more is put back by `recover`, which goes before.
     """
     return next((past for past in read_history(home) if not past.state), None)
+
+
+def ask_to_stop(home: Path) -> None:
+    """Tell the process that is changing an environment to put everything back, if one is."""
+    holder = rescue.lock_holder(str(home))
+    if find_at_work(home) is not None and holder.isdecimal():
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.kill(int(holder), signal.SIGTERM)
 
 
 def must_be_free(home: Path) -> None:

@@ -227,6 +227,7 @@ class _Parser:
             require_hashes=self.require_hashes,
             not_locked=tuple(self.not_locked),
             digest=f"sha256:{self.digest.hexdigest()}",
+            files=tuple(dict.fromkeys(self.files)),
         )
 
     def explain_nothing(self) -> tuple[str, str]:

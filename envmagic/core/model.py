@@ -256,6 +256,8 @@ class Lock:
     """What the writer of the lock had but could not write as a line; never removed."""
     digest: str = ""
     """`sha256:hexdigest` of the text, included files and all."""
+    files: tuple[str, ...] = ()
+    """The files that it was read from, the included ones with it."""
     format: str = "requirements"
 
 

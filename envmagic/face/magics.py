@@ -10,8 +10,8 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from envmagic.change.transaction import home_of
 from envmagic.core.errors import EnvmagicError, ParityError, PolicyError
-from envmagic.edge.node import LocalNode
 from envmagic.face.cell import Bar, Spot
+from envmagic.face.desk import this_kernel
 from envmagic.face.news import tell_news
 from envmagic.face.restart import FrontEnd, find_front_end, restart_html
 from envmagic.face.table import render_html, render_outcome_html
@@ -55,13 +55,12 @@ def _envfreeze_parser() -> Parser:
 
 @magics_class
 class EnvMagics(Magics):
-    """The magics of one shell; they remember its lock and what it has loaded."""
+    """The magics of one shell."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._node = LocalNode(kernel=True)
-        self._node.look_for_gpus()
-        self._last_lock = ""
+        self._desk = this_kernel()
+        self._node = self._desk.node
 
     def tell_news(self) -> None:
         """Show what became of a sync that nobody was watching, and one that is at work."""
@@ -82,8 +81,8 @@ class EnvMagics(Magics):
         from envmagic.face.options import make_request  # noqa: PLC0415 (as above)
         from envmagic.story.preview import preview  # noqa: PLC0415 (as above)
 
-        request = make_request(arguments, self._node.platform(), default=self._last_lock)
-        self._last_lock = request.lock.path
+        request = make_request(arguments, self._node.platform(), default=self._desk.lock)
+        self._desk.lock = request.lock.path
         if arguments.dry_run or arguments.check:
             return self._answer(self._compare(request, arguments))
 

@@ -54,21 +54,29 @@ class Face:
     """What a face lends to the story.
 
     `agree` shows a report and answers whether to go on; it is called again where the
-    plan grew after it was shown. `tell` shows progress; `cancel` is set to stop.
+    plan grew after it was shown. `tell` shows progress; `cancel` is set to stop. `hear` is
+    given the file into which the tools say all that they say, while it is there.
     """
 
     agree: Callable[[Report], bool]
     tell: Callable[[Progress], None] = lambda _: None
+    hear: Callable[[Path], None] = lambda _: None
     cancel: Event = field(default_factory=Event)
 
 
-def preview_online(request: Request, node: Node) -> Report:
+_SILENT = Face(agree=lambda _: True)
+
+
+def preview_online(request: Request, node: Node, face: Face = _SILENT) -> Report:
     """Compare a node with a lock, having fetched what would be installed elsewhere.
 
-    What has no wheel is not built, since that would run its code: it stays unknown.
+    What has no wheel is not built, since that would run its code: it stays unknown. Of the
+    face, nothing is asked. Raises EngineError where something cannot be had, and Cancelled.
     """
     with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
-        return _prepare(request, node, node.snapshot(), Stage(Path(folder)), None)
+        stage = Stage(Path(folder))
+        face.hear(stage.log)
+        return _prepare(request, node, node.snapshot(), stage, face, may_build=False)
 
 
 def synchronize(request: Request, node: Node, face: Face) -> Outcome:
@@ -86,8 +94,9 @@ def synchronize(request: Request, node: Node, face: Face) -> Outcome:
         return Outcome(state=State.HELD if before.plan.held else State.UNCHANGED, before=before)
     _ask(face, before)
     with hold_environment(home_of(before.platform)) as hold:
+        face.hear(hold.stage.log)
         snapshot = node.snapshot()
-        ready = _prepare(request, node, snapshot, hold.stage, face)
+        ready = _prepare(request, node, snapshot, hold.stage, face, may_build=True)
         refuse(ready)
         order = SyncOrder(
             request=request,
@@ -127,6 +136,7 @@ def undo(node: Node, face: Face, count: int = 1) -> Outcome:
     shown, _ = _look_back(node, count)
     _ask(face, shown)
     with hold_environment(home_of(shown.platform)) as hold:
+        face.hear(hold.stage.log)
         before, undone = _look_back(node, count)
         # Another sync was quicker, or there is more to copy now.
         if before.lock != shown.lock or has_grown(shown, before):
@@ -214,27 +224,24 @@ def _steps(report: Report) -> set[tuple[str, object]]:
 
 
 def _prepare(
-    request: Request, node: Node, snapshot: Snapshot, stage: Stage, face: Face | None
+    request: Request, node: Node, snapshot: Snapshot, stage: Stage, face: Face, *, may_build: bool
 ) -> Report:
-    """Fetch what the plan needs, and plan again with what that requires, to the end.
-
-    Without a face, nothing is built.
-    """
+    """Fetch what the plan needs, and plan again with what that requires, to the end."""
     builds: list[Finding] = []
     damage = find_damage(snapshot)
 
     def agree(build: Finding) -> bool:
         builds.append(build)
         report = make_report(request, node, snapshot, stage.known(), builds, damage)
-        return face is not None and face.agree(report)
+        return face.agree(report)
 
     preparation = Preparation(
         node=node,
         stage=stage,
         options=(*request.lock.options, *request.options),
-        tell=face.tell if face else lambda _: None,
-        cancel=face.cancel if face else Event(),
-        agree=agree if face else None,
+        tell=face.tell,
+        cancel=face.cancel,
+        agree=agree if may_build else None,
         pip=_pip_version(snapshot),
     )
     for _ in range(_ROUNDS):

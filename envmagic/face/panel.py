@@ -1,0 +1,333 @@
+"""The sidebar's line into the kernel: a request in, a reply out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import threading
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envmagic.change import rescue
+from envmagic.change.history import find_untold, mark_told, read_history
+from envmagic.change.transaction import ask_to_stop, find_at_work, home_of, recover
+from envmagic.core.errors import EnvmagicError, PolicyError
+from envmagic.core.model import SCHEMA, VERSION
+from envmagic.core.redact import redact
+from envmagic.core.report import Report
+from envmagic.core.requirement import requirements_of
+from envmagic.edge.freeze import freeze, summarize
+from envmagic.edge.lockfile import CANDIDATES, write_lock
+from envmagic.face.card import accelerator_to_json
+from envmagic.face.desk import this_kernel
+from envmagic.face.options import Parser, add_diff_options, make_request
+from envmagic.face.view import (
+    count_steps,
+    headline,
+    past_line,
+    platform_to_json,
+    report_to_json,
+)
+from envmagic.face.wire import error_to_json, page_of, past_to_work, work_to_json
+from envmagic.face.work import Work
+from envmagic.story.preview import fill_in, preview
+from envmagic.story.sync import preview_online, preview_undo, synchronize, undo
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from envmagic.core.request import Request
+    from envmagic.face.desk import Desk
+    from envmagic.face.work import Task
+
+    Json = dict[str, Any]
+
+_REMEMBERED = 8
+_GPU_WAIT = 2.0
+
+
+class Reply:
+    """A reply, in the form in which a silent expression can carry it to a front end."""
+
+    def __init__(self, content: Json) -> None:
+        self.content = {"schema": SCHEMA, "envmagic": VERSION, **content}
+
+    def _repr_json_(self) -> Json:
+        return self.content
+
+    def __repr__(self) -> str:
+        return f"<envmagic's reply: {', '.join(self.content)}>"
+
+
+_PANELS: list[Panel] = []
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def handle(text: str) -> Reply:
+    """Answer one request of the sidebar, given as JSON; called in whatever thread it asks.
+
+    What a user can cause is an `error` in the reply, with what to do about it.
+    """
+    request = json.loads(text)
+    with _ONE_AT_A_TIME:
+        if not _PANELS:
+            _PANELS.append(Panel(this_kernel()))
+    try:
+        return Reply(_PANELS[0].answer(request["method"], request.get("args", {})))
+    except EnvmagicError as error:
+        return Reply({"error": error_to_json(error)})
+
+
+class Panel:
+    """What the sidebar has been shown of this kernel, and what it has set to work."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._node = desk.node
+        self._home = home_of(desk.node.platform())
+        self._shown: dict[str, tuple[Report, Request | None]] = {}
+        self._remembering = threading.Lock()
+        self._work: Work | None = None
+        self._request: Request | None = None
+        """What is at work, or has ended and was not dismissed; and what was asked for."""
+
+    def answer(self, method: str, arguments: Json) -> Json:
+        """Return the reply to one request; raises EnvmagicError for what a user can cause."""
+        methods: dict[str, Callable[..., Json]] = {
+            "look": self.look,
+            "rows": self.rows,
+            "report": self.report,
+            "gpus": self.gpus,
+            "explain": self.explain,
+            "stamp": self.stamp,
+            "look_back": self.look_back,
+            "start": self.start,
+            "agree": self.agree,
+            "cancel": self.cancel,
+            "work": self.work,
+            "dismiss": self.dismiss,
+            "freeze": self.freeze,
+        }
+        return methods[method](**arguments)
+
+    def look(self, lock: str = "", options: str = "") -> Json:
+        """Compare this kernel with a lock; without one, with the one that was last used.
+
+        What is wrong with the lock is part of the answer: all else is told beside it.
+        """
+        found: Json = {"report": None, "rest": 0, "error": None}
+        try:
+            if self._work is None or self._work.ended:
+                recover(self._home)
+            found |= self._compare(lock, options)
+        except EnvmagicError as error:
+            found["error"] = error_to_json(error)
+        chosen = found.pop("lock", "") or lock or self._desk.lock
+        return {
+            "place": self._place(),
+            "locks": [name for name in CANDIDATES if Path(name).is_file()],
+            "lock": chosen,
+            **found,
+            **self.stamp(chosen),
+            "undo": self._last_change(),
+            "news": self._news(),
+        }
+
+    def _compare(self, lock: str, options: str) -> Json:
+        arguments = _parse(lock, options)
+        request = make_request(arguments, self._node.platform(), default=self._desk.lock)
+        self._desk.lock = request.lock.path
+        return {"lock": request.lock.path, **self._show(preview(request, self._node), request)}
+
+    def rows(self, report: str, start: int) -> Json:
+        """Return more rows of a report: those from `start` on, as many as one reply carries."""
+        return page_of(report_to_json(self._find(report)[0], every=True)["changes"], start)
+
+    def report(self, report: str) -> Json:
+        """Return a report again that was shown, or that a piece of work has made."""
+        return self._show(*self._find(report))
+
+    def gpus(self, report: str) -> Json:
+        """Return the driver's answer and the verdict, having waited for it a moment."""
+        shown, request = self._find(report)
+        shown = fill_in(shown, self._node, _GPU_WAIT)
+        self._shown[report] = (shown, request)
+        return {"accelerator": accelerator_to_json(shown.accelerator, shown.verdict)}
+
+    def explain(self, report: str, name: str) -> Json:
+        """Return what of the installed set requires a project, a sentence each."""
+        shown, _ = self._find(report)
+        markers = shown.platform.markers
+        installed = [c.installed for c in shown.plan.changes if c.installed is not None]
+        return {
+            "requirers": [
+                f"{distribution.name} {distribution.version} requires {redact(requirement.text)}"
+                for distribution in installed
+                for requirement in requirements_of(distribution, markers, frozenset())
+                if requirement.name == name
+            ]
+        }
+
+    def stamp(self, lock: str = "") -> Json:
+        """Return a mark that is another one as soon as there is reason to look again.
+
+        Cheap: it asks only when some folders and files were changed last.
+        """
+        places = [*self._node.platform().site, str(self._home), ".", *self._files(lock)]
+        seen = "\n".join(f"{place} {_changed(place)}" for place in places)
+        work = self._at_work()
+        return {"stamp": hashlib.sha256(seen.encode()).hexdigest()[:16], "work": work}
+
+    def _files(self, lock: str) -> tuple[str, ...]:
+        for _, request in reversed(self._shown.values()):
+            if request is not None and request.lock.path == lock:
+                return request.lock.files
+        return (lock,) if lock else ()
+
+    def look_back(self, count: int = 1) -> Json:
+        """Return what an undo of the last changes would do."""
+        return self._show(preview_undo(self._node, count), None)
+
+    def start(self, what: str, report: str, count: int = 1) -> Json:
+        """Begin a `preview` with the index, a `sync` or an `undo` of what a report shows.
+
+        Where there is more to do than the report shows, that is asked about first.
+        """
+        if self._work is not None and not self._work.ended:
+            raise PolicyError(f"{self._work.title} is at work here", "wait, or cancel it")
+        shown, request = self._find(report)
+        self._request, name = request, shown.lock.path
+        if what == "undo" or request is None:
+            self._work = Work("undo", f"Undo of `{name}`", self._undo(count), shown)
+        elif what == "preview":
+            self._work = Work(what, f"Preview of `{name}`", self._preview(request), shown)
+        else:
+            self._work = Work("sync", f"Sync with `{name}`", self._synchronize(request), shown)
+        return self.work()
+
+    def _preview(self, request: Request) -> Task:
+        return lambda face: preview_online(request, self._node, face)
+
+    def _synchronize(self, request: Request) -> Task:
+        return lambda face: synchronize(request, self._node, face)
+
+    def _undo(self, count: int) -> Task:
+        return lambda face: undo(self._node, face, count)
+
+    def work(self, log: int = 0) -> Json:
+        """Return how far what is at work has come, and what its tools have said since `log`."""
+        said, end = self._work.said(log) if self._work else ("", 0)
+        return {"work": self._at_work(), "log": said, "log_end": end}
+
+    def agree(self) -> Json:
+        """Go on, although there is more to do than was shown at first."""
+        if self._work is not None:
+            self._work.agree()
+        return self.work()
+
+    def cancel(self) -> Json:
+        """Stop what is at work, in this kernel or beside it; what was changed is put back."""
+        if self._work is not None and not self._work.ended:
+            self._work.cancel()
+        else:
+            ask_to_stop(self._home)
+        return self.work()
+
+    def dismiss(self) -> Json:
+        """Take note that the user has seen how what was at work has ended."""
+        if self._work is not None and self._work.ended:
+            self._work = None
+        for past in find_untold(self._home):
+            mark_told(past.folder)
+        return {}
+
+    def freeze(self, file: str, *, force: bool = False) -> Json:
+        """Write this kernel's installed set as a lock file."""
+        text = freeze(self._node.snapshot(), self._node.accelerator(_GPU_WAIT))
+        write_lock(file, text, force=force)
+        return {"wrote": file, "summary": summarize(text)}
+
+    def _place(self) -> Json:
+        """Return where this kernel lives, and what it works on."""
+        where = self._node.platform()
+        return {
+            **platform_to_json(where, kernel=True),
+            "executable": where.executable,
+            "folder": str(Path.cwd()),
+            # Set by the Jupyter server: the notebook's path, which tells its view of the files.
+            "session": os.environ.get("JPY_SESSION_NAME"),
+        }
+
+    def _last_change(self) -> Json | None:
+        """Return what an undo would put back; None: nothing is kept."""
+        past = next((past for past in read_history(self._home) if past.can_be_undone), None)
+        if past is None:
+            return None
+        return {"title": redact(past.title), "began": past.began, "steps": count_steps(past)}
+
+    def _news(self) -> list[str]:
+        """Return how changes have ended that nobody was watching."""
+        if self._work is not None:  # it tells its own end
+            return []
+        return [past_line(past) for past in find_untold(self._home)]
+
+    def _show(self, report: Report, request: Request | None) -> Json:
+        """Return as much of a report as one reply carries, and remember it for the rest."""
+        whole = report_to_json(report, every=True)
+        whole |= {"id": self._remember(report, request), "headline": headline(report)}
+        page = page_of(whole["changes"], 0)
+        whole["changes"] = page["rows"]
+        return {"report": whole, "rest": page["rest"]}
+
+    def _remember(self, report: Report, request: Request | None) -> str:
+        with self._remembering:
+            for name, (known, _) in self._shown.items():
+                if known is report:
+                    return name
+            name = uuid.uuid4().hex
+            self._shown[name] = (report, request)
+            for oldest in list(self._shown)[:-_REMEMBERED]:
+                del self._shown[oldest]
+        return name
+
+    def _find(self, name: str) -> tuple[Report, Request | None]:
+        if name not in self._shown:
+            raise PolicyError("this comparison is no longer remembered", "compare again")
+        return self._shown[name]
+
+    def _at_work(self) -> Json | None:
+        """Return what is at work in this kernel or beside it, or how it has ended."""
+        work = self._work
+        if work is None or work.ended:
+            past = find_at_work(self._home)
+            if past is not None and not rescue.is_at_work(str(past.folder)):
+                recover(self._home)  # it was killed
+            elif past is not None:
+                return past_to_work(past)
+        if work is None:
+            return None
+        report = work.question or (work.result if isinstance(work.result, Report) else None)
+        name = self._remember(report, self._request) if report else None
+        return work_to_json(work, name)
+
+
+def _parse(lock: str, options: str) -> argparse.Namespace:
+    """Return what a user has set, as the options of `%envsync`; raises OptionError."""
+    parser = Parser(prog="%envsync", add_help=False)
+    add_diff_options(parser)
+    arguments = parser.parse_args(shlex.split(options))
+    arguments.lock = lock
+    return arguments
+
+
+def _changed(place: str) -> int:
+    """Return when something was last changed there, in nanoseconds; 0: there is nothing."""
+    try:
+        status = Path(place).stat()
+    except OSError:
+        return 0
+    return status.st_mtime_ns ^ status.st_size
