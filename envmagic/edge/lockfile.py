@@ -16,6 +16,10 @@ CANDIDATES = ("first_env.txt", "pylock.toml", "requirements.lock", "requirements
 """The names that a lock has where none is given."""
 
 
+class FileDiffersError(PolicyError):
+    """There is a file already where one was to be written, and it says something else."""
+
+
 def find_lock(folder: Path) -> str:
     """Return the one lock file of a folder; raises LockError for none, and for several.
 
@@ -59,14 +63,14 @@ def _read(path: str) -> str:
 def write_lock(path: str, text: str, *, force: bool) -> bool:
     """Write a lock file in one step; return whether it is another than before.
 
-    Raises PolicyError for a file that is there and differs, unless `force`.
+    Raises FileDiffersError for a file that is there and differs, unless `force`.
     """
     target = Path(path)
     if target.exists():
         if target.read_bytes() == text.encode():
             return False
         if not force:
-            raise PolicyError(
+            raise FileDiffersError(
                 f"`{path}` is there and differs", "add `--force` to write over it, or name another"
             )
     beside = target.with_name(f".{target.name}.{os.getpid()}.new")

@@ -1,0 +1,22 @@
+/** What a user can do, as the views call it; imports nothing. */
+
+export interface Actions {
+  retry: () => void;
+  refresh: () => void;
+  chooseLock: (path: string) => void;
+  nameLock: () => void;
+  preview: () => void;
+  apply: () => void;
+  cancel: () => void;
+  agree: () => void;
+  dismiss: () => void;
+  hush: () => void;
+  undo: () => void;
+  freeze: () => void;
+  restart: () => void;
+  selectKernel: () => void;
+  install: () => void;
+  explain: (name: string) => Promise<string[]>;
+  /** Opens a file at a line, given as `file:line`. */
+  openLine: (where: string) => void;
+}

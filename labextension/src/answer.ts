@@ -1,0 +1,86 @@
+/** What a kernel's reply means: an answer, or why there is none. Pure. */
+
+import { Fault, SCHEMA } from './tokens.js';
+
+export type Answer<T> =
+  | { kind: 'ok'; data: T }
+  /** A user can do something about it. */
+  | { kind: 'refused'; error: Fault }
+  /** envmagic is not installed in the kernel's environment. */
+  | { kind: 'missing' }
+  /** One of both sides is too old to understand the other. */
+  | { kind: 'older'; side: 'there' | 'here'; version: string }
+  /** The kernel did not answer in time. */
+  | { kind: 'silent' }
+  /** The kernel, or the line to it, is no more. */
+  | { kind: 'gone' }
+  /** An error of envmagic itself. */
+  | { kind: 'crashed'; message: string };
+
+/** The value of a silent expression, as the kernel sends it. */
+export interface Value {
+  status: string;
+  data?: Record<string, unknown>;
+  ename?: string;
+  evalue?: string;
+}
+
+/** Returns the expression that makes the kernel answer a request; it leaves no name behind. */
+export function expressionFor(method: string, args: object): string {
+  // JSON is a literal of Python too, once it is a string in a string.
+  const text = JSON.stringify(JSON.stringify({ schema: SCHEMA, method, args }));
+  return `__import__('envmagic.face.panel', fromlist=['handle']).handle(${text})`;
+}
+
+/** Returns what a kernel has answered to `expressionFor`. */
+export function readAnswer<T>(value: Value | undefined): Answer<T> {
+  if (!value) {
+    return { kind: 'crashed', message: 'the kernel evaluates no expressions' };
+  }
+  if (value.status !== 'ok') {
+    return readFailure(value);
+  }
+  const data = value.data?.['application/json'];
+  if (!isReply(data)) {
+    return { kind: 'crashed', message: 'the reply is not one of envmagic' };
+  }
+  if (data.schema !== SCHEMA) {
+    const side = data.schema < SCHEMA ? 'there' : 'here';
+    return { kind: 'older', side, version: data.envmagic };
+  }
+  if (data.error && Object.keys(data).length === 3) {
+    return { kind: 'refused', error: data.error };
+  }
+  return { kind: 'ok', data: data as T };
+}
+
+interface Reply {
+  schema: number;
+  envmagic: string;
+  error?: Fault | null;
+}
+
+function isReply(data: unknown): data is Reply {
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    typeof (data as Reply).schema === 'number' &&
+    typeof (data as Reply).envmagic === 'string'
+  );
+}
+
+function readFailure<T>(value: Value): Answer<T> {
+  const said = value.evalue ?? '';
+  if (value.ename === 'ModuleNotFoundError' && said === "No module named 'envmagic'") {
+    return { kind: 'missing' };
+  }
+  if (value.ename === 'ModuleNotFoundError' && said.includes("'envmagic.")) {
+    return { kind: 'older', side: 'there', version: '' };
+  }
+  return { kind: 'crashed', message: maskSecrets(`${value.ename}: ${said}`) };
+}
+
+/** Returns a text without what stands before an `@` in a URL. */
+export function maskSecrets(text: string): string {
+  return text.replace(/:\/\/[^\s/@]+@/g, '://****@');
+}

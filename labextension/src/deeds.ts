@@ -1,0 +1,151 @@
+/** What a user can do, done: with the questions before it, by the model or by JupyterLab. */
+
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ISessionContextDialogs } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
+import type { FileEditor } from '@jupyterlab/fileeditor';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { Actions } from './actions.js';
+import * as dialogs from './dialogs.js';
+import { Model } from './model.js';
+import { Place } from './tokens.js';
+
+const LOCK = 'first_env.txt';
+
+/** Carries out what the views ask for. */
+export class Deeds implements Actions {
+  constructor(
+    private readonly app: JupyterFrontEnd,
+    private readonly model: Model,
+    private readonly sessions: ISessionContextDialogs,
+    private readonly version: string,
+    private readonly trans: TranslationBundle
+  ) {}
+
+  retry = (): void => void this.model.open();
+  refresh = (): void => void this.model.look();
+  chooseLock = (path: string): void => void this.model.look(path);
+  preview = (): void => void this.model.preview();
+  cancel = (): void => void this.model.cancel();
+  dismiss = (): void => void this.model.dismiss();
+  hush = (): void => this.model.hush();
+  explain = (name: string): Promise<string[]> => this.model.explain(name);
+
+  nameLock = async (): Promise<void> => {
+    const state = this.model.state;
+    const lock = state.face === 'ready' ? state.look.lock : '';
+    const path = await dialogs.askForLock(lock, this.trans);
+    if (path) {
+      await this.model.look(path);
+    }
+  };
+
+  apply = async (): Promise<void> => {
+    if (await this.confirm()) {
+      await this.model.apply();
+    }
+  };
+
+  agree = async (): Promise<void> => {
+    if (await this.confirm()) {
+      await this.model.agree();
+    }
+  };
+
+  undo = async (): Promise<void> => {
+    const found = await this.model.lookBack();
+    const state = this.model.state;
+    if (!found || state.face !== 'ready') {
+      return;
+    }
+    const title = this.trans.__('Undo %1?', found.report.lock.path);
+    const { place } = state.look;
+    if (await dialogs.confirmChange({ ...found, title, place, undo: true, trans: this.trans })) {
+      await this.model.undo(found.report);
+    }
+  };
+
+  freeze = async (): Promise<void> => {
+    const state = this.model.state;
+    const lock = state.face === 'ready' ? state.look.lock : '';
+    const file = await dialogs.askForFreeze(lock || LOCK, this.trans);
+    if (file) {
+      await this.write(file);
+    }
+  };
+
+  /** Writes the installed set into a file; asks before it writes over another one. */
+  async write(file: string): Promise<void> {
+    if (await this.model.freeze(file, false)) {
+      return;
+    }
+    if (await dialogs.confirmOverwrite(file, this.trans)) {
+      await this.model.freeze(file, true);
+    }
+  }
+
+  restart = async (): Promise<void> => {
+    const context = this.model.document?.sessionContext;
+    if (context) {
+      await this.sessions.restart(context);
+    }
+  };
+
+  selectKernel = async (): Promise<void> => {
+    const context = this.model.document?.sessionContext;
+    if (context) {
+      await this.sessions.selectKernel(context);
+    }
+  };
+
+  install = async (): Promise<void> => {
+    const kernel = this.model.document?.sessionContext.kernelDisplayName ?? '';
+    if (await dialogs.confirmInstallation(kernel, this.version, this.trans)) {
+      await this.model.install();
+    }
+  };
+
+  openLine = async (where: string): Promise<void> => {
+    const state = this.model.state;
+    const document = this.model.document;
+    const [, file, line] = /^(.*):(\d+)$/.exec(where) ?? [];
+    if (state.face !== 'ready' || !document || !file) {
+      return;
+    }
+    const path = contentsPath(file, state.look.place, document.path);
+    if (path === null) {
+      await dialogs.tellOutside(file, this.trans);
+      return;
+    }
+    const widget = await this.app.commands.execute('docmanager:open', { path, factory: 'Editor' });
+    await widget?.context.ready;
+    const editor = (widget?.content as FileEditor | undefined)?.editor;
+    const position = { line: Number(line) - 1, column: 0 };
+    editor?.setCursorPosition(position);
+    editor?.revealPosition(position);
+    editor?.focus();
+  };
+
+  private async confirm(): Promise<boolean> {
+    const state = this.model.state;
+    if (state.face !== 'ready' || !state.report) {
+      return false;
+    }
+    const { report, rows, look } = state;
+    const title = this.trans.__('Make this kernel equal to %1?', report.lock.path);
+    return dialogs.confirmChange({ title, report, rows, place: look.place, trans: this.trans });
+  }
+}
+
+/**
+ * Returns a file of the kernel in the server's view of the files; null: it is not in it.
+ *
+ * The only place that is known in both views is the notebook itself.
+ */
+function contentsPath(file: string, place: Place, document: string): string | null {
+  const whole = file.startsWith('/') ? file : PathExt.join(place.folder, file);
+  const home = place.session?.startsWith('/') ? PathExt.dirname(place.session) : place.folder;
+  const path = PathExt.join(PathExt.dirname(document), PathExt.relative(home, whole));
+  return path.startsWith('..') ? null : path;
+}

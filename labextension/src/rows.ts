@@ -1,0 +1,104 @@
+/** Which rows of a report are shown, and in which order. Pure. */
+
+import { Change, Kind } from './tokens.js';
+
+export type Column = 'kind' | 'name' | 'installed' | 'wanted';
+
+export interface Order {
+  column: Column;
+  descending: boolean;
+}
+
+/** What a reader has asked for. */
+export interface Query {
+  /** A part of a name, a version or a reason, in lower case. */
+  text: string;
+  /** The kinds to show; none: all that a reader should see first. */
+  kinds: ReadonlySet<Kind>;
+  order: Order;
+}
+
+/** The kinds in the order of a table: what is taken away first, what stays last. */
+export const KINDS: readonly Kind[] = [
+  'held',
+  'remove',
+  'downgrade',
+  'upgrade',
+  'reinstall',
+  'install',
+  'keep',
+  'equal'
+];
+
+export const SYMBOLS: Readonly<Record<Kind, string>> = {
+  install: '+',
+  upgrade: '↑',
+  downgrade: '↓',
+  reinstall: '↻',
+  remove: '−',
+  keep: '·',
+  held: '!',
+  equal: '='
+};
+
+/** Whether a change does something to the environment. */
+export function acts(change: Change): boolean {
+  return change.kind !== 'keep' && change.kind !== 'held' && change.kind !== 'equal';
+}
+
+/** Returns the rows that a query asks for. */
+export function selectRows(changes: readonly Change[], query: Query): Change[] {
+  const text = query.text.trim().toLowerCase();
+  const rows = changes.filter(
+    change => isAsked(change, query.kinds, text) && (!text || matches(change, text))
+  );
+  const { column, descending } = query.order;
+  const compare = COMPARE[column];
+  rows.sort((a, b) => compare(a, b) || byName(a, b));
+  return descending ? rows.reverse() : rows;
+}
+
+/** What stays as it is, is shown where it is asked for: by its kind, or by a search. */
+function isAsked(change: Change, kinds: ReadonlySet<Kind>, text: string): boolean {
+  if (kinds.size) {
+    return kinds.has(change.kind);
+  }
+  return text !== '' || acts(change) || change.kind === 'held' || change.note !== null;
+}
+
+function matches(change: Change, text: string): boolean {
+  return (
+    change.name.includes(text) ||
+    (change.installed ?? '').includes(text) ||
+    (change.wanted ?? '').includes(text) ||
+    change.reason.toLowerCase().includes(text)
+  );
+}
+
+type Compare = (a: Change, b: Change) => number;
+
+const byName: Compare = (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+
+const COMPARE: Record<Column, Compare> = {
+  name: byName,
+  kind: (a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind),
+  installed: (a, b) => compareVersions(a.installed, b.installed),
+  wanted: (a, b) => compareVersions(a.wanted, b.wanted)
+};
+
+/** Orders versions as a reader expects it: 1.10 after 1.9, nothing before everything. */
+export function compareVersions(a: string | null, b: string | null): number {
+  const left = (a ?? '').match(/\d+|[a-z]+/gi) ?? [];
+  const right = (b ?? '').match(/\d+|[a-z]+/gi) ?? [];
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    const [x, y] = [left[i], right[i]];
+    const difference = Number(x) - Number(y);
+    if (difference) {
+      return difference;
+    }
+    if (Number.isNaN(difference) && x !== y) {
+      return x < y ? -1 : 1;
+    }
+  }
+  return left.length - right.length;
+}

@@ -1,0 +1,153 @@
+/** What the panel can show, as a union of its faces; and what the badge says of each. Pure. */
+
+import { Change, Fault, Look, Report, Work } from './tokens.js';
+
+/** What there is to say where no comparison can be shown. */
+export type Blank =
+  | { face: 'no-document' }
+  | { face: 'no-kernel' }
+  | { face: 'starting' }
+  | { face: 'died' }
+  | { face: 'not-python'; language: string }
+  | { face: 'asking' }
+  | { face: 'busy' }
+  | { face: 'silent' }
+  | { face: 'missing'; installing: boolean; problem: string }
+  | { face: 'older-there'; version: string; installing: boolean; problem: string }
+  | { face: 'older-here'; version: string }
+  | { face: 'crashed'; message: string };
+
+/** A comparison, and what is at work. */
+export interface Ready {
+  face: 'ready';
+  look: Look;
+  report: Report | null;
+  rows: readonly Change[];
+  work: Work | null;
+  log: string;
+  /** Whether a new comparison is being made. */
+  refreshing: boolean;
+  /** Something to say once: a file that was written, a refusal. */
+  notice: { text: string; hint: string; error: boolean } | null;
+  /** Whether requests wait for a running cell: the kernel has no subshells. */
+  waits: boolean;
+}
+
+export type State = Blank | Ready;
+
+/** What the middle of a comparison is. */
+export type Face =
+  | 'working'
+  | 'asking'
+  | 'succeeded'
+  | 'held'
+  | 'rolled-back'
+  | 'failed'
+  | 'cancelled'
+  | 'stopped'
+  | 'no-lock'
+  | 'several-locks'
+  | 'invalid-lock'
+  | 'refused'
+  | 'equal'
+  | 'differs';
+
+/** Returns the face of a comparison: what is at work comes first, then how it has ended. */
+export function faceOf(state: Ready): Face {
+  return (state.work && faceOfWork(state.work)) ?? faceOfLook(state);
+}
+
+/** Returns the face of work; null: it has ended, and what it found is what is shown. */
+export function faceOfWork(work: Work): Face | null {
+  if (work.state !== 'ended') {
+    return work.state;
+  }
+  if (work.cancelled) {
+    return 'cancelled';
+  }
+  if (work.error) {
+    return 'stopped';
+  }
+  switch (work.outcome?.state) {
+    case 'succeeded':
+      return 'succeeded';
+    case 'held':
+      return 'held';
+    case 'rolled_back':
+      return 'rolled-back';
+    case 'failed':
+      return 'failed';
+    default:
+      return null;
+  }
+}
+
+function faceOfLook({ look, report }: Ready): Face {
+  if (report) {
+    return report.parity ? 'equal' : 'differs';
+  }
+  if (!look.lock) {
+    return look.locks.length > 1 ? 'several-locks' : 'no-lock';
+  }
+  return isAboutLock(look.error) ? 'invalid-lock' : 'refused';
+}
+
+function isAboutLock(error: Fault | null): boolean {
+  return error?.kind === 'LockError';
+}
+
+/** What the icon of the panel, and the status bar, say in one word. */
+export interface Badge {
+  kind: 'none' | 'equal' | 'differs' | 'working' | 'attention';
+  /** How many projects differ. */
+  count: number;
+}
+
+/** Returns what is said of a state where there is room for one word. */
+export function badgeOf(state: State): Badge {
+  if (state.face !== 'ready') {
+    return { kind: 'none', count: 0 };
+  }
+  const counts = state.report?.counts;
+  const count = counts
+    ? counts.install +
+      counts.upgrade +
+      counts.downgrade +
+      counts.reinstall +
+      counts.remove +
+      counts.held
+    : 0;
+  switch (faceOf(state)) {
+    case 'working':
+      return { kind: 'working', count };
+    case 'equal':
+      return { kind: 'equal', count: 0 };
+    case 'differs':
+      return { kind: 'differs', count };
+    case 'succeeded':
+      return { kind: state.report?.parity ? 'equal' : 'differs', count };
+    case 'no-lock':
+    case 'several-locks':
+      return { kind: 'none', count: 0 };
+    default:
+      return { kind: 'attention', count };
+  }
+}
+
+/** Why the kernel should be restarted, a sentence each; empty: it need not be. */
+export function restartReasons(state: Ready): readonly string[] {
+  return state.work?.outcome?.restart.length
+    ? state.work.outcome.restart
+    : (state.report?.restart.reasons ?? []);
+}
+
+/** Returns what a user has to agree to beside the rows: what is built, and from where. */
+export function trustQuestions(report: Report): string[] {
+  const asked = new Set(['build', 'origin', 'copy']);
+  return report.findings.filter(finding => asked.has(finding.kind)).map(finding => finding.text);
+}
+
+/** Returns why a report will not be carried out; empty: it can be. */
+export function refusals(report: Report): { text: string; hint: string | null }[] {
+  return report.findings.filter(finding => finding.kind === 'refused');
+}

@@ -1,0 +1,296 @@
+/** The panel as it is seen: reads the state, and knows neither kernel nor network. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { HTMLSelect, refreshIcon } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import type { Actions } from './actions.js';
+import { BlankView } from './blank.js';
+import { AcceleratorCard, Findings, Words } from './card.js';
+import { Face, faceOf, Ready, refusals, State } from './state.js';
+import { DiffTable } from './table.js';
+import { countPhrases } from './text.js';
+import { Fault, Report } from './tokens.js';
+import { Banners, Button } from './work.js';
+
+interface Props {
+  state: Ready;
+  face: Face;
+  actions: Actions;
+  trans: TranslationBundle;
+}
+
+export function PanelView(props: {
+  state: State;
+  actions: Actions;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { state, actions, trans } = props;
+  if (state.face !== 'ready') {
+    return (
+      <div role="status">
+        <BlankView state={state} actions={actions} trans={trans} />
+      </div>
+    );
+  }
+  const inner = { state, face: faceOf(state), actions, trans };
+  return (
+    <div className="jp-EnvMagic-ready" data-face={inner.face}>
+      <Header {...inner} />
+      <Banners {...inner} />
+      <Body {...inner} />
+      <Footer {...inner} />
+    </div>
+  );
+}
+
+/** Which environment, which lock, and whether they are equal. */
+function Header({ state, actions, trans }: Props): JSX.Element {
+  const { place } = state.look;
+  return (
+    <header className="jp-EnvMagic-header">
+      <div className="jp-EnvMagic-row">
+        <span className="jp-EnvMagic-label">{trans.__('Kernel')}</span>
+        <span className="jp-EnvMagic-value" title={place.executable}>
+          <span>Python {place.python} ·</span>
+          <span className="jp-EnvMagic-path">
+            <bdi dir="ltr">{place.prefix}</bdi>
+          </span>
+        </span>
+        <button
+          type="button"
+          className="jp-EnvMagic-refresh jp-Button jp-mod-minimal"
+          title={trans.__('Compare again')}
+          aria-label={trans.__('Compare again')}
+          disabled={state.refreshing}
+          onClick={actions.refresh}
+        >
+          <refreshIcon.react tag="span" />
+        </button>
+      </div>
+      <LockChooser {...{ state, actions, trans }} />
+    </header>
+  );
+}
+
+const ANOTHER = '\n';
+
+function LockChooser(props: Pick<Props, 'state' | 'actions' | 'trans'>): JSX.Element {
+  const { state, actions, trans } = props;
+  const { lock, locks } = state.look;
+  const there = lock && !locks.includes(lock) ? [lock, ...locks] : locks;
+  const choose = (path: string) =>
+    path === ANOTHER ? actions.nameLock() : actions.chooseLock(path);
+  return (
+    <label className="jp-EnvMagic-row">
+      <span className="jp-EnvMagic-label">{trans.__('Lock')}</span>
+      <HTMLSelect
+        className="jp-EnvMagic-locks"
+        value={lock}
+        onChange={event => choose(event.target.value)}
+      >
+        {!lock && <option value="">{trans.__('Choose a lock file')}</option>}
+        {there.map(path => (
+          <option key={path} value={path}>
+            {path}
+          </option>
+        ))}
+        <option value={ANOTHER}>{trans.__('Another file…')}</option>
+      </HTMLSelect>
+    </label>
+  );
+}
+
+function Body(props: Props): JSX.Element {
+  const { state, face, actions, trans } = props;
+  const { report } = state;
+  if (!report) {
+    return <NoReport {...props} />;
+  }
+  return (
+    <>
+      <Parity {...{ report, face, trans }} />
+      <Buttons {...props} report={report} />
+      <Refusals report={report} />
+      <AcceleratorCard accelerator={report.accelerator} trans={trans} />
+      <Findings report={report} trans={trans} />
+      <DiffTable
+        report={report}
+        rows={state.rows}
+        trans={trans}
+        explain={actions.explain}
+        openLine={actions.openLine}
+      />
+    </>
+  );
+}
+
+function Parity(props: { report: Report; face: Face; trans: TranslationBundle }): JSX.Element {
+  const { report, trans } = props;
+  const counts = countPhrases(report, trans);
+  return (
+    <div className="jp-EnvMagic-parity" data-parity={report.parity} role="status">
+      <h3>
+        <span aria-hidden="true">{report.parity ? '✓' : '≠'}</span>{' '}
+        {report.parity
+          ? trans.__('Equal to %1', report.lock.path)
+          : trans.__('Differs from %1', report.lock.path)}
+      </h3>
+      <p className="jp-EnvMagic-soft">
+        {counts.length
+          ? counts.join(', ')
+          : trans._n('%1 pin, nothing to change', '%1 pins, nothing to change', report.lock.pins)}
+      </p>
+    </div>
+  );
+}
+
+function Buttons(props: Props & { report: Report }): JSX.Element {
+  const { state, face, report, actions, trans } = props;
+  const atWork = face === 'working' || face === 'asking';
+  const refused = refusals(report).length > 0;
+  const nothing = report.parity;
+  return (
+    <div className="jp-EnvMagic-buttons">
+      {!nothing && (
+        <Button
+          label={trans.__('Apply…')}
+          title={trans.__('Make this kernel equal to the lock file')}
+          act={actions.apply}
+          disabled={atWork || refused || state.refreshing}
+          accept
+        />
+      )}
+      {!nothing && (
+        <Button
+          label={trans.__('Preview')}
+          title={trans.__(
+            'Fetch what would be installed, to know what it requires in its turn; nothing is changed'
+          )}
+          act={actions.preview}
+          disabled={atWork || report.prepared || state.refreshing}
+        />
+      )}
+      {!nothing && !report.prepared && (
+        <p className="jp-EnvMagic-soft">
+          {trans.__('What is not installed yet has unknown requirements: a preview fetches them.')}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Refusals({ report }: { report: Report }): JSX.Element | null {
+  const list = refusals(report);
+  return list.length ? (
+    <div className="jp-EnvMagic-banner" data-kind="failed" data-face="refusals">
+      {list.map(({ text, hint }) => (
+        <Problem key={text} text={text} hint={hint} />
+      ))}
+    </div>
+  ) : null;
+}
+
+function Problem({ text, hint }: { text: string; hint: string | null }): JSX.Element {
+  return (
+    <>
+      <p>
+        <Words text={text} />
+      </p>
+      {hint && (
+        <p className="jp-EnvMagic-soft">
+          <Words text={hint} />
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Why there is no comparison: no lock, several, one that cannot be used. */
+function NoReport({ state, face, actions, trans }: Props): JSX.Element {
+  const { look } = state;
+  if (face === 'no-lock' || face === 'several-locks') {
+    return (
+      <div className="jp-EnvMagic-blank" data-face={face}>
+        <h3>
+          {face === 'no-lock' ? trans.__('No lock file here') : trans.__('Several lock files here')}
+        </h3>
+        <p>
+          {face === 'no-lock'
+            ? trans.__('There is none in %1. Write one of this environment, or name another file.', look.place.folder)
+            : trans.__('Choose the one that this kernel should be equal to.')}
+        </p>
+        {face === 'several-locks' ? (
+          look.locks.map(path => (
+            <Button key={path} label={path} act={() => actions.chooseLock(path)} />
+          ))
+        ) : (
+          <>
+            <Button label={trans.__('Freeze…')} act={actions.freeze} accept />
+            <Button label={trans.__('Another file…')} act={actions.nameLock} />
+          </>
+        )}
+      </div>
+    );
+  }
+  return look.error ? (
+    <InvalidLock {...{ error: look.error, actions, trans }} />
+  ) : (
+    <p className="jp-EnvMagic-soft">{trans.__('Asking the kernel …')}</p>
+  );
+}
+
+/** What is wrong with a lock; a click opens the file there. */
+function InvalidLock(props: {
+  error: Fault;
+  actions: Actions;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { error, actions, trans } = props;
+  return (
+    <div className="jp-EnvMagic-blank" data-face="invalid-lock" role="alert">
+      <h3>{trans.__('This lock cannot be used')}</h3>
+      {error.faults.length ? (
+        <ul className="jp-EnvMagic-faults">
+          {error.faults.map(fault => (
+            <li key={`${fault.where} ${fault.text}`}>
+              <button
+                type="button"
+                className="jp-EnvMagic-link"
+                title={trans.__('Open the file there')}
+                onClick={() => actions.openLine(fault.where)}
+              >
+                {fault.where}
+              </button>
+              <Problem text={fault.text} hint={fault.hint} />
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <Problem text={error.message} hint={error.hint} />
+      )}
+    </div>
+  );
+}
+
+/** What can be done beside a comparison. */
+function Footer({ state, face, actions, trans }: Props): JSX.Element {
+  const { undo } = state.look;
+  const atWork = face === 'working' || face === 'asking';
+  return (
+    <footer className="jp-EnvMagic-footer">
+      <Button
+        label={trans.__('Undo…')}
+        title={undo ? `${undo.title}: ${undo.steps}` : trans.__('No change is kept to be undone')}
+        act={actions.undo}
+        disabled={!undo || atWork}
+      />
+      <Button
+        label={trans.__('Freeze…')}
+        title={trans.__('Write what is installed as a lock file')}
+        act={actions.freeze}
+        disabled={atWork}
+      />
+    </footer>
+  );
+}
