@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FLOORS := .cache/floors
 PLAYGROUND := .cache/playground
+NPM := .cache/npm-ready
 CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name) 2>/dev/null)))
 PIP_INSTALL = -m pip install -qq --disable-pip-version-check
 
@@ -23,7 +24,7 @@ SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test torture lint verdicts bench lab floors browser clean
+.PHONY: help demo test torture lint verdicts panel bench lab floors browser clean
 
 help: ## show this
 	@echo "usage: make TARGET"
@@ -33,7 +34,7 @@ help: ## show this
 demo: $(READY) browser ## make a real kernel equal to a lock, prove it, and take a picture of it
 	@$(BIN)/python examples/demo.py
 
-test: lint ## lint, then all tests, with the coverage gate
+test: lint panel browser ## lint, the sidebar, then all tests, with the coverage gate
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov=envmagic --cov-branch \
 		--cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) tests
 
@@ -49,6 +50,11 @@ lint: $(READY) ## ruff, mypy and the layers
 verdicts: $(READY) ## print which lock runs on which machine, and why
 	@PYTHONPATH=tests $(BIN)/python -m support.verdicts
 
+panel: $(NPM) ## test the sidebar, build it, and hold it against what is committed
+	@cd labextension && npx tsc && node --no-warnings --test --test-reporter=dot test/ && npm run --silent build >/dev/null
+	@git diff --exit-code --stat -- envmagic/labextension || { echo "commit the new build"; exit 1; }
+	@test -z "$$(git status --porcelain -- envmagic/labextension)" || { echo "commit the new build"; exit 1; }
+
 bench: $(READY) ## measure a first diff and the cost of safety (Python 3.11; builds 260 projects once)
 	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) uv
 	@$(BIN)/python -m bench.run
@@ -56,8 +62,9 @@ bench: $(READY) ## measure a first diff and the cost of safety (Python 3.11; bui
 
 lab: $(READY) $(PLAYGROUND)/.ready ## JupyterLab on examples/, its kernel in an environment to play with
 	@$(BIN)/python -c "import jupyterlab" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) jupyterlab
+	@mkdir -p .cache/labextensions && ln -sfn ../../envmagic/labextension .cache/labextensions/envmagic
 	@JUPYTER_PATH="$(CURDIR)/$(PLAYGROUND)/share/jupyter" $(BIN)/jupyter lab \
-		$(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) examples
+		--LabApp.extra_labextensions_path="$(CURDIR)/.cache/labextensions" $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_FLAGS) examples
 
 floors: $(FLOORS)/.ready ## unit tests and a real kernel with the oldest supported dependencies
 	@$(FLOORS)/bin/python -m pytest -p no:cacheprovider -q tests/unit \
@@ -66,6 +73,7 @@ floors: $(FLOORS)/.ready ## unit tests and a real kernel with the oldest support
 
 clean: ## take away what make made here
 	@rm -rf $(VENV) .cache demo-output build dist bench/environments .coverage .hypothesis
+	@rm -rf labextension/node_modules labextension/lib
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # pip learned `--group` in 25.1.
@@ -75,6 +83,11 @@ $(READY): pyproject.toml
 	@$(BIN)/python $(PIP_INSTALL) --upgrade "pip>=25.1"
 	@$(BIN)/python $(PIP_INSTALL) --editable . --group test --group lint
 	@touch $@
+
+$(NPM): labextension/package-lock.json
+	@echo "setting up labextension/node_modules ..."
+	@cd labextension && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@mkdir -p $(@D) && touch $@
 
 $(FLOORS)/.ready: pyproject.toml Makefile
 	@echo "setting up $(FLOORS) ..."

@@ -86,19 +86,30 @@ const COMPARE: Record<Column, Compare> = {
   wanted: (a, b) => compareVersions(a.wanted, b.wanted)
 };
 
-/** Orders versions as a reader expects it: 1.10 after 1.9, nothing before everything. */
+/** Orders versions as PEP 440 does, as far as a reader sees: 1.9rc1, 1.9, 1.9.post1, 1.10. */
 export function compareVersions(a: string | null, b: string | null): number {
-  const left = (a ?? '').match(/\d+|[a-z]+/gi) ?? [];
-  const right = (b ?? '').match(/\d+|[a-z]+/gi) ?? [];
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [x, y] = [left[i], right[i]];
-    const difference = Number(x) - Number(y);
+  const left = (a ?? '').match(PARTS) ?? [];
+  const right = (b ?? '').match(PARTS) ?? [];
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const difference = weigh(left[i]) - weigh(right[i]);
     if (difference) {
       return difference;
     }
-    if (Number.isNaN(difference) && x !== y) {
-      return x < y ? -1 : 1;
-    }
   }
-  return left.length - right.length;
+  return 0;
+}
+
+const PARTS = /\d+|[a-z]+/gi;
+/** Before the end of a version: `1.9rc1` comes before `1.9`. */
+const BEFORE = ['dev', 'a', 'alpha', 'b', 'beta', 'c', 'pre', 'rc'];
+
+function weigh(part: string | undefined): number {
+  if (part === undefined) {
+    return -1;
+  }
+  const early = BEFORE.indexOf(part.toLowerCase());
+  if (early >= 0) {
+    return early - 20;
+  }
+  return /^\d/.test(part) ? Number(part) : -0.5;
 }

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+const SOURCE = new URL('../src/', import.meta.url);
+const LOCALES = new URL('../../envmagic/locale/', import.meta.url);
+const LITERAL = String.raw`'((?:[^'\\]|\\.)*)'`;
+const CALL = /trans\s*\.\s*_[_n]\(/g;
+const PLAIN = new RegExp(String.raw`trans\s*\.\s*__\(\s*${LITERAL}`, 'g');
+const PLURAL = new RegExp(String.raw`trans\s*\.\s*_n\(\s*${LITERAL},\s*${LITERAL}`, 'g');
+
+const source = readdirSync(SOURCE)
+  .map(name => readFileSync(new URL(name, SOURCE), 'utf8'))
+  .join('\n');
+const found = [...source.matchAll(PLAIN), ...source.matchAll(PLURAL)];
+const words = new Set(found.map(match => match[1]));
+
+test('every call of the bundle has a literal text, so that it can be found', () => {
+  assert.equal([...source.matchAll(CALL)].length, found.length);
+});
+
+for (const locale of readdirSync(LOCALES)) {
+  const file = new URL(`${locale}/LC_MESSAGES/envmagic.json`, LOCALES);
+  const { '': header, ...messages } = JSON.parse(readFileSync(file, 'utf8'));
+
+  test(`${locale} has every text, and none that is gone`, () => {
+    assert.equal(header.language, locale);
+    assert.deepEqual(Object.keys(messages).sort(), [...words].sort());
+  });
+
+  test(`${locale} keeps the places for what is filled in`, () => {
+    const places = text => [...new Set(text.match(/%\d/g))].sort();
+    for (const [text, [translated]] of Object.entries(messages)) {
+      assert.deepEqual(places(translated), places(text), text);
+    }
+  });
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { badgeOf, faceOf, restartReasons } from '../lib/state.js';
+
+const counts = more => ({
+  install: 0,
+  upgrade: 0,
+  downgrade: 0,
+  reinstall: 0,
+  remove: 0,
+  keep: 3,
+  held: 0,
+  equal: 5,
+  unlocked: 0,
+  ...more
+});
+const report = (parity, more) => ({
+  id: 'r',
+  parity,
+  counts: counts(more),
+  findings: [],
+  restart: { needed: false, reasons: [] }
+});
+const look = more => ({ lock: 'a.txt', locks: ['a.txt'], error: null, news: [], ...more });
+const ready = more => ({ face: 'ready', look: look(), report: report(true), work: null, ...more });
+const work = more => ({
+  state: 'ended',
+  cancelled: false,
+  error: null,
+  outcome: { state: 'succeeded', lines: [], restart: [] },
+  ...more
+});
+
+test('a comparison is equal, or differs', () => {
+  assert.equal(faceOf(ready()), 'equal');
+  assert.equal(faceOf(ready({ report: report(false, { install: 1 }) })), 'differs');
+});
+
+test('without a report, the lock tells why', () => {
+  const face = more => faceOf(ready({ report: null, look: look(more) }));
+  assert.equal(face({ lock: '', locks: [] }), 'no-lock');
+  assert.equal(face({ lock: '', locks: ['a', 'b'] }), 'several-locks');
+  assert.equal(face({ error: { kind: 'LockError' } }), 'invalid-lock');
+  assert.equal(face({ error: { kind: 'PolicyError' } }), 'refused');
+});
+
+test('what is at work comes before what was compared', () => {
+  const face = more => faceOf(ready({ work: work(more) }));
+  assert.equal(face({ state: 'working', outcome: null }), 'working');
+  assert.equal(face({ state: 'asking', outcome: null }), 'asking');
+  assert.equal(face({}), 'succeeded');
+  assert.equal(face({ outcome: { state: 'rolled_back' } }), 'rolled-back');
+  assert.equal(face({ outcome: { state: 'failed' } }), 'failed');
+  assert.equal(face({ outcome: null, cancelled: true, error: {} }), 'cancelled');
+  assert.equal(face({ outcome: null, error: {} }), 'stopped');
+  assert.equal(face({ outcome: { state: 'unchanged' } }), 'equal');
+});
+
+test('the badge counts what differs, and is silent where nothing was compared', () => {
+  const badge = more => badgeOf(ready(more));
+  assert.deepEqual(badge(), { kind: 'equal', count: 0 });
+  const differs = report(false, { install: 2, remove: 3, held: 1 });
+  assert.deepEqual(badge({ report: differs }), { kind: 'differs', count: 6 });
+  assert.equal(badge({ work: work({ state: 'working' }) }).kind, 'working');
+  assert.equal(badge({ work: work({ outcome: { state: 'failed', restart: [] } }) }).kind, 'attention');
+  assert.equal(badge({ report: null, look: look({ lock: '', locks: [] }) }).kind, 'none');
+  assert.equal(badgeOf({ face: 'no-kernel' }).kind, 'none');
+});
+
+test('a restart is asked for by what has just changed, or by what did before', () => {
+  assert.deepEqual(restartReasons(ready()), []);
+  const after = work({ outcome: { state: 'succeeded', restart: ['numpy'] } });
+  assert.deepEqual(restartReasons(ready({ work: after })), ['numpy']);
+  const before = { ...report(true), restart: { needed: true, reasons: ['scipy'] } };
+  assert.deepEqual(restartReasons(ready({ report: before })), ['scipy']);
+});
