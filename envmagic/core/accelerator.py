@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmagic.core.companions import NEED_CUDA, judge_set, judge_sisters, judge_source_build
-from envmagic.core.cuda_build import Build, find_build
+from envmagic.core.cuda_build import TORCH, Build, find_build
 from envmagic.core.drivers import covers, judge_driver, judge_gpus
 from envmagic.core.facts import read_release, show_release
 from envmagic.core.model import Name, Severity, join_names
@@ -84,7 +84,8 @@ def _judge_lock(question: Question, build: Build, tag: str) -> Iterator[Reason]:
         yield from _judge_cpu_build(question, build)
     version = question.asked.get(_FLASH, "")
     if _FLASH in question.builds and "+" not in version:
-        yield judge_source_build(version)
+        future = question.future or question.asked
+        yield judge_source_build(version, future.get(TORCH, ""))
 
 
 def _judge_kept_build(question: Question, build: Build, tag: str) -> Iterator[Reason]:

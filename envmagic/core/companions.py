@@ -26,12 +26,24 @@ if TYPE_CHECKING:
 
 NEED_CUDA = ("vllm", "xformers", "flash-attn")
 """What has wheels for CUDA alone on PyPI."""
+_BY_TORCH = (
+    "flash-attn",
+    "causal-conv1d",
+    "mamba-ssm",
+    "torch-cluster",
+    "torch-scatter",
+    "torch-sparse",
+    "torch-spline-conv",
+)
+IMPORT_TORCH = frozenset(Name(name) for name in _BY_TORCH)
+"""What imports torch in its `setup.py`, and is built for that torch."""
 _ON_TORCH = ("vllm", "torchvision", "torchaudio", "xformers")
 # The same paths in the wheels for each CUDA: `nvidia/cudnn/lib/libcudnn.so.9` and so on.
 _SISTERS = ("nvidia-cudnn", "nvidia-nccl", "nvidia-nvshmem", "nvidia-cusparselt")
 _SUFFIXES = ("cu11", "cu12", "cu13")
 _FLASH = Name("flash-attn")
 _FLASH_TAG = re.compile(r"\+cu(\d+)torch(\d+\.\d+)cxx11abi(TRUE|FALSE)", re.IGNORECASE)
+_OWN_WHEEL = "pin the URL of one of its own wheels, whose name says CUDA, torch, Python and C++ ABI"
 _JITLINK = "nvidia-nvjitlink"
 _LINKED = ("nvidia-cusparse", "nvidia-cusolver")
 
@@ -69,14 +81,21 @@ def judge_sisters(versions: Versions, going: Versions) -> Iterator[Reason]:
             )
 
 
-def judge_source_build(version: str) -> Reason:
-    """Return what it means that flash-attn must be built here."""
+def judge_source_build(version: str, torch: str) -> Reason:
+    """Return what it means that flash-attn must be built here, for a torch if there is one."""
+    what = f"`flash-attn` {version} has no wheel on PyPI: its `setup.py` imports torch"
+    if not torch:
+        return Reason(
+            severity=Severity.WARNING,
+            text=f"{what}, which neither the lock brings nor what stays here: it cannot be built",
+            hint=f"{_OWN_WHEEL}; or add torch to the lock; or install torch first, then it with "
+            "`pip install --no-build-isolation`",
+        )
     return Reason(
         severity=Severity.WARNING,
-        text=f"`flash-attn` {version} has no wheel on PyPI: it is built here, needs nvcc, and "
-        "its `setup.py` imports torch, which a build in isolation does not see",
-        hint="pin the URL of one of its own wheels, whose name says CUDA, torch, Python and "
-        "C++ ABI; or install torch first, then it with `pip install --no-build-isolation`",
+        text=f"{what}, so it is built last, beside torch {torch} and for that alone: it looks for "
+        "its own wheel for that, else it needs nvcc, and long",
+        hint=_OWN_WHEEL,
     )
 
 

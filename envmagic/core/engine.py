@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from packaging.version import Version
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from envmagic.core.model import Change, Distribution, Name, Pin, Plan, Snapshot, StagedWheel
 
 _ABSENT = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)")
+_MISSING = re.compile(r"^\W*ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 _VARIABLES = {
     "-i": "PIP_INDEX_URL",
     "--index-url": "PIP_INDEX_URL",
@@ -52,27 +52,43 @@ def _fetch_line(pin: Pin) -> str:
 
 
 def fetch_command(
-    requirements: Path,
-    wheels: Path,
-    secrets: Mapping[str, str],
-    *,
-    build: bool,
-    progress: str = "off",
+    requirements: Path, wheels: Path, secrets: Mapping[str, str], progress: str = "off"
 ) -> Command:
-    """Return the command that fetches wheels, or with `build` makes them from source.
+    """Return the command that fetches wheels.
 
     `secrets` are the variables that the file refers to. `progress` is pip's: `raw`, which
     pip 24.1 brought, prints a line for each piece.
     """
-    only = [] if build else ["--only-binary=:all:"]
+    return _wheel_command(
+        requirements, wheels, secrets, f"--progress-bar={progress}", "--only-binary=:all:"
+    )
+
+
+def source_command(
+    requirements: Path, wheels: Path, secrets: Mapping[str, str], *, cached: bool = True
+) -> Command:
+    """Return the command that makes wheels from source, and leaves the unpacked source.
+
+    In isolation, also a bare `setup.py`, which pip before 25.3 would let see what is
+    installed now. Without `cached`, no wheel is taken that was built here before.
+    """
+    fresh = () if cached else ("--no-cache-dir",)
+    isolated = {"PIP_USE_PEP517": "1"}  # a variable: later pips need not know the option
+    return _wheel_command(
+        requirements, wheels, {**secrets, **isolated}, "--progress-bar=off", "--no-clean", *fresh
+    )
+
+
+def _wheel_command(
+    requirements: Path, wheels: Path, secrets: Mapping[str, str], *options: str
+) -> Command:
     return Command(
         arguments=(
             "-m",
             "pip",
             "wheel",
             "--no-deps",
-            f"--progress-bar={progress}",
-            *only,
+            *options,
             f"--wheel-dir={wheels}",
             f"--requirement={requirements}",
         ),
@@ -80,16 +96,31 @@ def fetch_command(
     )
 
 
-def editable_command(pin: Pin, wheels: Path, options: Iterable[str]) -> Command:
-    """Return the command that builds the editable wheel of a source tree.
+def build_command(
+    pin: Pin, source: str, wheels: Path, options: Iterable[str], *future: Path
+) -> Command:
+    """Return the command that builds a wheel of a source tree, or its editable wheel.
 
     What that takes comes from the places that the options name, as for everything else.
+    With a `future` (`describe_future`), it sees what will be installed.
     """
-    source = unquote(pin.source.url.removeprefix("file://"))
+    kind = "editable" if pin.source.editable else "wheel"
     return Command(
-        arguments=("-m", "envmagic.edge.editable", source, str(wheels)),
+        arguments=(
+            "-m",
+            "envmagic.edge.builder",
+            kind,
+            source,
+            str(wheels),
+            *(str(path) for path in future),
+        ),
         environment=tuple(_as_environment(options).items()),
     )
+
+
+def missing_modules(said: str) -> list[str]:
+    """Return the modules at the top that a build wanted to import and did not find."""
+    return list(dict.fromkeys(module.partition(".")[0] for module in _MISSING.findall(said)))
 
 
 def is_source(pin: Pin, options: Sequence[str] = ()) -> bool:
@@ -166,6 +197,17 @@ def last_words(log: str, lines: int = 6) -> str:
     said = [line.rstrip() for line in log.splitlines() if line.strip()]
     errors = [line for line in said if line.lstrip().startswith(("ERROR", "error", "×"))]
     return redact("\n".join((errors or said)[-lines:]))
+
+
+def hint_for(said: str) -> str:
+    """Return what can be done about what a command complained of; empty: not known."""
+    if "DO NOT MATCH THE HASHES" in said:
+        return "the file is not the one that was locked: check the index, or lock again"
+    if "No space left on device" in said:
+        return "free some space, then try again"
+    if any(word in said for word in ("ConnectionError", "NewConnectionError", "ReadTimeout")):
+        return "the index does not answer: check the network, then try again"
+    return ""
 
 
 def effective_lock(plan: Plan, snapshot: Snapshot, staged: Mapping[Name, StagedWheel]) -> str:

@@ -156,6 +156,7 @@ class FindingKind(str, Enum):
     DAMAGED = "damaged"
     HELD = "held"
     BUILD = "build"
+    BUILT = "built"
     ORIGIN = "origin"
     COPY = "copy"
     REFUSED = "refused"

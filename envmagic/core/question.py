@@ -39,7 +39,7 @@ class Question:
 def read_question(report: Report) -> Question:
     """Return the question that a comparison poses."""
     plan, lock = report.plan, report.lock
-    asked = {c.name: _version(c) for c in plan.changes if c.pin is not None}
+    asked = {c.name: version_after(c) for c in plan.changes if c.pin is not None}
     there = {c.name: str(c.installed.version) for c in plan.changes if c.installed is not None}
     stays = {c.name: there[c.name] for c in plan.changes if c.pin is None and not c.kind.acts}
     fetched = (c for c in plan.changes if c.kind.installs and c.pin is not None)
@@ -69,7 +69,7 @@ def _as_locked(asked: dict[Name, str], plan: Plan) -> dict[Name, str]:
     return {**asked, **said}
 
 
-def _version(change: Change) -> str:
+def version_after(change: Change) -> str:
     """Return the version that a change leaves; empty where a range leaves it open."""
     if not change.kind.installs:
         return str(change.installed.version) if change.installed else ""

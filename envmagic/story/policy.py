@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+from envmagic.core.companions import IMPORT_TORCH
+from envmagic.core.cuda_build import TORCH
 from envmagic.core.engine import is_source, named_indexes
 from envmagic.core.model import (
     Finding,
     FindingKind,
+    Kind,
     Severity,
     SourceKind,
     When,
@@ -21,13 +24,14 @@ from envmagic.core.model import (
     join_names,
 )
 from envmagic.core.planner import matches
+from envmagic.core.question import version_after
 from envmagic.core.requirement import parse_requirement
 from envmagic.edge.record import can_be_uninstalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envmagic.core.model import Lock, Pin, Plan, Policy, Snapshot
+    from envmagic.core.model import Change, Lock, Pin, Plan, Policy, Snapshot
 
 
 def find_refusals(snapshot: Snapshot, plan: Plan, lock: Lock, policy: Policy) -> Iterator[Finding]:
@@ -154,7 +158,7 @@ def find_trust_questions(plan: Plan, lock: Lock) -> Iterator[Finding]:
         yield _origin_finding(f"the lock fetches from `{host}`")
     builds = [c for c in plan.actions if c.pin is not None and is_source(c.pin, lock.options)]
     for change in builds:
-        yield build_finding(change.name, change.wanted)
+        yield build_finding(change, plan)
 
 
 def _origin_finding(text: str) -> Finding:
@@ -163,11 +167,16 @@ def _origin_finding(text: str) -> Finding:
     )
 
 
-def build_finding(name: str, origin: str) -> Finding:
+def build_finding(change: Change, plan: Plan) -> Finding:
     """Return the finding that a project has no wheel, so that its own code runs."""
+    torch = next((c for c in plan.changes if c.name == TORCH and c.kind is not Kind.REMOVE), None)
+    beside = ""
+    if torch is not None and change.name in IMPORT_TORCH:
+        beside = f", beside `torch` {version_after(torch)}"
     return Finding(
         kind=FindingKind.BUILD,
-        name=name,
-        text=f"`{name}` ({origin}) will be built from source, which runs its code",
+        name=change.name,
+        text=f"`{change.name}` ({change.wanted}) will be built from source{beside}, which runs "
+        "its code",
         when=When.AFTER,
     )

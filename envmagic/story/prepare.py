@@ -10,10 +10,10 @@ from packaging.version import Version
 
 from envmagic.core.engine import (
     absent_name,
-    editable_command,
     fetch_command,
     fetch_progress,
     fetch_text,
+    hint_for,
     is_source,
     last_words,
     python_for,
@@ -23,19 +23,18 @@ from envmagic.core.engine import (
 from envmagic.core.errors import EngineError
 from envmagic.core.model import canonical_name
 from envmagic.core.redact import hide_secrets
-from envmagic.core.report import Progress
 from envmagic.core.requirement import parse_requirement
+from envmagic.story.build import UNTOUCHED, Builder, where_of
 from envmagic.story.policy import build_finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from envmagic.core.model import Change, Finding, Name, Pin
+    from envmagic.core.model import Change, Finding, Name, Pin, Plan
     from envmagic.core.nodes import Command, Node
+    from envmagic.core.report import Progress
     from envmagic.edge.stage import Stage
-
-UNTOUCHED = "nothing was changed"
 
 
 @dataclass
@@ -54,6 +53,9 @@ class Preparation:
     agree: Callable[[Finding], bool] | None
     pip: Version = field(default_factory=lambda: Version("0"))
     left_out: set[Name] = field(default_factory=set)
+    notes: list[Finding] = field(default_factory=list)
+    """What is to be said of what was built."""
+    _sources: set[Name] = field(default_factory=set)
 
     def lacks(self, change: Change) -> bool:
         """Whether the stage has no wheel yet that a change could use."""
@@ -69,37 +71,46 @@ class Preparation:
             self.stage.drop(change.name)
         return not fits
 
-    def fetch(self, changes: Sequence[Change]) -> None:
-        """Get a wheel for each change.
+    def fetch(self, changes: Sequence[Change], plan: Plan) -> None:
+        """Get a wheel for each of some changes of a plan, or for some of them at least.
 
-        Raises EngineError with pip's own words for whatever cannot be had, and Cancelled.
+        What must be built comes last, when no more wheels are to be had: it may import
+        them, with all that they require. Raises EngineError with pip's own words for
+        whatever cannot be had, and Cancelled.
         """
-        sources = {c.name for c in changes if c.pin and is_source(c.pin, self.options)}
-        ready = [c for c in changes if c.name not in sources]
+        self._sources |= {c.name for c in changes if c.pin and is_source(c.pin, self.options)}
+        ready = wanted = [c for c in changes if c.name not in self._sources]
         while (failed := self._fetch_ready(ready)) is not None:
-            self._must_be_built(failed)
-            sources.add(failed.name)
+            self._must_be_built(failed, plan)
+            self._sources.add(failed.name)
             ready = [c for c in ready if c.name != failed.name and self.lacks(c)]
         if self.agree is None:
-            self.left_out |= sources
-        else:
-            self._build([c for c in changes if c.name in sources])
+            self.left_out |= self._sources
+        elif not wanted:
+            staying = [c.installed for c in plan.changes if c.installed and not c.kind.acts]
+            Builder(
+                stage=self.stage,
+                options=self.options,
+                run=self._run,
+                tell=self.tell,
+                notes=self.notes,
+            ).build(changes, staying)
 
     def _fetch_ready(self, changes: Sequence[Change]) -> Change | None:
         """Fetch wheels; return the first change that there is no wheel for, if any."""
         for group in _by_hash(changes):
-            code, said = self._pip(group, build=False)
+            code, said = self._pip(group)
             absent = canonical_name(absent_name(said))
             failed = next((change for change in group if change.name == absent), None)
             if code and failed is None:
                 raise EngineError(
-                    f"the wheels cannot be had; {UNTOUCHED}\n{last_words(said)}", _hint_for(said)
+                    f"the wheels cannot be had; {UNTOUCHED}\n{last_words(said)}", hint_for(said)
                 )
             if code:
                 return failed
         return None
 
-    def _must_be_built(self, change: Change) -> None:
+    def _must_be_built(self, change: Change, plan: Plan) -> None:
         """Make sure that what has no wheel is there as source, and may be built."""
         pin = change.pin
         assert pin is not None  # noqa: S101 (nothing else is fetched)
@@ -107,16 +118,17 @@ class Preparation:
         if not any(_is_wanted(pin, version) for version in versions):
             if python := python_for(pin, self.stage.log_text()):
                 raise EngineError(
-                    f"`{pin.name}{pin.specifier}`{_at(pin)} needs Python {python}; {UNTOUCHED}",
+                    f"`{pin.name}{pin.specifier}`{where_of(pin)} needs Python {python}; "
+                    f"{UNTOUCHED}",
                     "use that Python, or a version for this one: "
                     + (", ".join(versions[:6]) or "there is none"),
                 )
             there = f"there are {', '.join(versions[:12])}" if versions else "nor any other version"
             raise EngineError(
-                f"no index has `{pin.name}{pin.specifier}`{_at(pin)}; {UNTOUCHED}",
+                f"no index has `{pin.name}{pin.specifier}`{where_of(pin)}; {UNTOUCHED}",
                 f"{there}; a version of another index needs that index (`--extra-index-url`)",
             )
-        if self.agree is not None and not self.agree(build_finding(change.name, change.wanted)):
+        if self.agree is not None and not self.agree(build_finding(change, plan)):
             raise EngineError(
                 f"`{pin.name}{pin.specifier}` has no wheel for this platform and was not to be "
                 f"built; {UNTOUCHED}",
@@ -127,30 +139,13 @@ class Preparation:
         _, said = self._run(versions_command(name, self.options))
         return versions_in(said)
 
-    def _build(self, changes: Sequence[Change]) -> None:
-        for done, change in enumerate(changes):
-            pin = change.pin
-            assert pin is not None  # noqa: S101 (nothing else is built)
-            self.tell(Progress(phase="Building", done=done, total=len(changes), detail=change.name))
-            if pin.source.editable:
-                command = editable_command(pin, self.stage.wheels_folder, self.options)
-                code, said = self._run(command)
-            else:
-                code, said = self._pip([change], build=True)
-            if code:
-                raise EngineError(
-                    f"`{change.name}`{_at(pin)} cannot be built; {UNTOUCHED}\n{last_words(said)}",
-                    _hint_for(said) or "pin a version that has a wheel",
-                )
-
-    def _pip(self, changes: Sequence[Change], *, build: bool) -> tuple[int, str]:
+    def _pip(self, changes: Sequence[Change]) -> tuple[int, str]:
         text, secrets = hide_secrets(fetch_text(changes, self.options), os.environ)
         requirements = self.stage.write("requirements.txt", text)
         progress = "raw" if self.pip >= Version("24.1") else "off"
         wheels = self.stage.wheels_folder
-        command = fetch_command(requirements, wheels, secrets, build=build, progress=progress)
-        total = len(changes)
-        return self._run(command, None if build else lambda said: fetch_progress(said, total))
+        command = fetch_command(requirements, wheels, secrets, progress)
+        return self._run(command, lambda said: fetch_progress(said, len(changes)))
 
     def _run(
         self, command: Command, count: Callable[[str], Progress] | None = None
@@ -177,21 +172,3 @@ def _by_hash(changes: Sequence[Change]) -> list[list[Change]]:
 
 def _is_wanted(pin: Pin, version: str) -> bool:
     return parse_requirement(f"{pin.name}{pin.specifier}").allows(Version(version))
-
-
-def _at(pin: Pin) -> str:
-    if pin.where:
-        return f" ({pin.where})"
-    if pin.requirer == pin.name:
-        return " (which is installed, and to be put in again)"
-    return f" (which `{pin.requirer}` requires)" if pin.requirer else ""
-
-
-def _hint_for(said: str) -> str:
-    if "DO NOT MATCH THE HASHES" in said:
-        return "the file is not the one that was locked: check the index, or lock again"
-    if "No space left on device" in said:
-        return "free some space, then try again"
-    if any(word in said for word in ("ConnectionError", "NewConnectionError", "ReadTimeout")):
-        return "the index does not answer: check the network, then try again"
-    return ""

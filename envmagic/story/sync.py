@@ -227,7 +227,7 @@ def _prepare(
     request: Request, node: Node, snapshot: Snapshot, stage: Stage, face: Face, *, may_build: bool
 ) -> Report:
     """Fetch what the plan needs, and plan again with what that requires, to the end."""
-    builds: list[Finding] = []
+    builds: list[Finding] = []  # and what there is to say of them
     damage = find_damage(snapshot)
 
     def agree(build: Finding) -> bool:
@@ -243,13 +243,14 @@ def _prepare(
         cancel=face.cancel,
         agree=agree if may_build else None,
         pip=_pip_version(snapshot),
+        notes=builds,
     )
     for _ in range(_ROUNDS):
         plan = request.plan(snapshot, stage.known(), damage)
         lacking = [c for c in plan.actions if c.kind.installs and preparation.lacks(c)]
         if not lacking:
             return make_report(request, node, snapshot, stage.known(), builds, damage)
-        preparation.fetch(lacking)
+        preparation.fetch(lacking, plan)
     names = join_names(change.name for change in lacking)
     raise EngineError(
         f"what the lock requires goes on and on, by now to {names}; nothing was changed",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _BACKEND = Path(__file__).with_name("backend.py")
 _PYPROJECT = """\
 [build-system]
-requires = []
+requires = {requires}
 build-backend = "backend"
 backend-path = ["."]
 """
@@ -55,6 +55,7 @@ class ProjectContent(Content, total=False):
     """True: the build backend raises."""
     needs_import: str
     """A module that the build backend imports first."""
+    build_requires: Sequence[str]
 
 
 def import_name(name: str) -> str:
@@ -181,7 +182,9 @@ def _tree(name: str, version: str, content: ProjectContent) -> dict[str, str]:
     }
     tree = {
         "PKG-INFO": metadata["METADATA"],
-        "pyproject.toml": _PYPROJECT,
+        "pyproject.toml": _PYPROJECT.format(
+            requires=json.dumps(list(content.get("build_requires", ())))
+        ),
         "backend.py": _BACKEND.read_text("utf-8"),
         "backend.json": json.dumps(settings, indent=1) + "\n",
         **_below("src/", _files(name, version, content)),

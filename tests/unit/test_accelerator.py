@@ -277,9 +277,19 @@ def test_a_sister_that_is_removed_takes_files_along() -> None:
 
 def test_flash_attn_that_is_there_needs_no_build() -> None:
     text = "torch==2.4.0\nflash-attn==2.8.0.post2\n"
+    assert "beside torch 2.4.0" in words(on("a100-550", text))
     assert "nvcc" in words(on("a100-550", text))
     there = on("a100-550", text, dist("flash-attn", "2.8.0.post2"))
     assert "nvcc" not in words(there)
+
+
+def test_flash_attn_without_torch_cannot_be_built() -> None:
+    verdict = on("a100-550", "flash-attn==2.8.0.post2\n")
+    assert "it cannot be built" in words(verdict)
+    assert "add torch to the lock" in words(verdict)
+    # A torch that stays will do.
+    there = on("a100-550", "flash-attn==2.8.0.post2\ntorch==2.4.0\n", dist("torch", "2.4.0"))
+    assert "beside torch 2.4.0" in words(there)
 
 
 def test_each_torch_of_the_table_has_a_verdict_on_each_platform() -> None:

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from envmagic.core.engine import (
     absent_name,
-    editable_command,
+    build_command,
     effective_lock,
     fetch_command,
     fetch_progress,
@@ -22,8 +22,10 @@ from envmagic.core.engine import (
     goes_in_by_path,
     is_source,
     last_words,
+    missing_modules,
     named_indexes,
     rehearsal_command,
+    source_command,
     sync_commands,
     unplanned,
     versions_command,
@@ -236,10 +238,10 @@ def all_commands() -> list[Command]:
     plan = make_plan(WANTED.pins, snapshot(dist("d"), dist("d"), dist("gone")))
     stage = Path("/stage")
     return [
-        fetch_command(stage / "requirements.txt", stage / "wheels", {}, build=False),
-        fetch_command(stage / "requirements.txt", stage / "wheels", {}, build=True, progress="raw"),
+        fetch_command(stage / "requirements.txt", stage / "wheels", {}, "raw"),
+        source_command(stage / "requirements.txt", stage / "wheels", {}),
         *(versions_command(c.name, WANTED.options) for c in plan.actions),
-        *(editable_command(pin, stage, WANTED.options) for pin in WANTED.pins),
+        *(build_command(pin, "/src", stage, WANTED.options, stage) for pin in WANTED.pins),
         rehearsal_command(stage / "lock.txt", stage),
         *sync_commands(plan, snapshot(dist("d"), dist("d")), stage / "lock.txt", stage),
     ]
@@ -270,22 +272,35 @@ def test_versions_are_asked_where_the_lock_says() -> None:
 
 def test_only_a_build_may_build() -> None:
     lines = Path("/s/requirements.txt"), Path("/s/wheels")
-    fetch, build = (fetch_command(*lines, {}, build=build) for build in (False, True))
+    fetch, build = fetch_command(*lines, {}), source_command(*lines, {})
     assert "--only-binary=:all:" in fetch.arguments
     assert "--only-binary=:all:" not in build.arguments
     for command in (fetch, build):
         assert command.arguments[:4] == ("-m", "pip", "wheel", "--no-deps")
         assert not command.offline
+    assert "--no-cache-dir" in source_command(*lines, {}, cached=False).arguments
+    assert "--no-cache-dir" not in build.arguments
 
 
-def test_an_editable_is_built_from_its_folder() -> None:
-    (pin,) = lock("-e file:///src/a%20tree#egg=a").pins
-    assert editable_command(pin, Path("/w"), ()).arguments == (
-        "-m",
-        "envmagic.edge.editable",
-        "/src/a tree",
-        "/w",
+def test_a_source_tree_is_built_beside_what_will_be_there() -> None:
+    editable, plain = lock("-e file:///src/a#egg=a\nb @ file:///src/b").pins
+    command = ("-m", "envmagic.edge.builder")
+    alone = build_command(editable, "/src/a", Path("/w"), ())
+    assert alone.arguments == (*command, "editable", "/src/a", "/w")
+    beside = build_command(plain, "/src/b", Path("/w"), (), Path("/s/future.json"))
+    assert beside.arguments == (*command, "wheel", "/src/b", "/w", "/s/future.json")
+
+
+def test_what_a_build_did_not_find_is_read_from_its_words() -> None:
+    said = (
+        '      File "setup.py", line 22, in <module>\n'
+        "      ModuleNotFoundError: No module named 'torch'\n"
+        "  ModuleNotFoundError: No module named 'google.protobuf'\n"
+        "ModuleNotFoundError: No module named 'torch'\n"
+        "print('ModuleNotFoundError: No module named 'numpy'')\n"
     )
+    assert missing_modules(said) == ["torch", "google"]
+    assert missing_modules("error: metadata-generation-failed") == []
 
 
 def test_pip_sync_acts_offline_and_from_the_stage() -> None:

@@ -1,0 +1,178 @@
+"""What has no wheel, built: alone, or beside what it imports and what will be installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from envmagic.core.companions import IMPORT_TORCH
+from envmagic.core.engine import (
+    absent_name,
+    build_command,
+    fetch_text,
+    hint_for,
+    last_words,
+    missing_modules,
+    source_command,
+)
+from envmagic.core.errors import EngineError
+from envmagic.core.model import (
+    Finding,
+    FindingKind,
+    Severity,
+    SourceKind,
+    canonical_name,
+    join_names,
+)
+from envmagic.core.redact import hide_secrets
+from envmagic.core.report import Progress
+from envmagic.edge.future import describe_future, find_providers
+from envmagic.edge.origin import folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from envmagic.core.model import Change, Distribution, Pin
+    from envmagic.core.nodes import Command
+    from envmagic.edge.stage import Stage
+
+UNTOUCHED = "nothing was changed"
+
+
+class _LackingError(EngineError):
+    """A build that imports what is not there, or not yet."""
+
+
+@dataclass
+class Builder:
+    """Builds into one stage, and leaves nothing else, there or elsewhere.
+
+    `run` runs a command, and returns its exit code and what it said.
+    """
+
+    stage: Stage
+    options: Sequence[str]
+    run: Callable[[Command], tuple[int, str]]
+    tell: Callable[[Progress], None]
+    notes: list[Finding] = field(default_factory=list)
+    """What a build has seen of what will be installed."""
+
+    def build(self, changes: Sequence[Change], staying: Sequence[Distribution]) -> None:
+        """Build what can be built now; `staying` is what is installed and will be.
+
+        What imports something that is to be built itself can wait for that. Raises
+        EngineError for what cannot be built, or where nothing can be built any more.
+        """
+        waiting: list[EngineError] = []
+        for done, change in enumerate(changes):
+            progress = Progress(phase="Building", done=done, total=len(changes), detail=change.name)
+            self.tell(progress)
+            folder = self.stage.make_folder("build")
+            try:
+                self._build(change, staying, folder, progress)
+            except _LackingError as error:
+                waiting.append(error)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        if changes and len(waiting) == len(changes):
+            raise waiting[0]
+
+    def _build(
+        self,
+        change: Change,
+        staying: Sequence[Distribution],
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        pin = change.pin
+        assert pin is not None  # noqa: S101 (nothing else is built)
+        code, said = self._run(self._command_alone(change, pin), folder)
+        if not code:
+            return
+        wheels = self.stage.wheels().values()
+        providers = find_providers(wheels, staying)
+        beside = _find_wanted(change, said, providers)
+        source = _find_source(pin, folder)
+        if beside and source:
+            self.tell(replace(progress, detail=f"{change.name}, beside {beside[0].name}"))
+            future = self.stage.write("future.json", describe_future(wheels, staying))
+            command = build_command(pin, source, self.stage.wheels_folder, self.options, future)
+            code, said = self._run(command, folder)
+        if code:
+            raise _failure(change, pin, said, providers)
+        self.notes.append(_built_beside(change, beside))
+
+    def _command_alone(self, change: Change, pin: Pin) -> Command:
+        if pin.source.editable:
+            return build_command(pin, folder_of(pin.source), self.stage.wheels_folder, self.options)
+        text, secrets = hide_secrets(fetch_text([change], self.options), os.environ)
+        requirements = self.stage.write("requirements.txt", text)
+        # pip's cache knows a wheel by its source alone, not by the torch that it is for.
+        cached = pin.name not in IMPORT_TORCH
+        return source_command(requirements, self.stage.wheels_folder, secrets, cached=cached)
+
+    def _run(self, command: Command, folder: Path) -> tuple[int, str]:
+        """Run a command whose temporary files lie in a folder, which nothing outlives."""
+        environment = (*command.environment, ("TMPDIR", str(folder)))
+        return self.run(replace(command, environment=environment))
+
+
+def _find_wanted(
+    change: Change, said: str, providers: Mapping[str, Distribution]
+) -> list[Distribution]:
+    """Return what a build that failed alone would have had of what will be installed."""
+    modules = [*missing_modules(said), *(["torch"] if change.name in IMPORT_TORCH else ())]
+    found = [providers[module] for module in dict.fromkeys(modules) if module in providers]
+    # What no index has that may be asked, such as setuptools where there is none.
+    absent = canonical_name(absent_name(said))
+    return found or [d for d in providers.values() if d.name == absent][:1]
+
+
+def _find_source(pin: Pin, folder: Path) -> str:
+    """Return the source tree of a pin, which pip has unpacked into a folder; empty: none."""
+    if pin.source.kind is SourceKind.DIRECTORY:
+        return folder_of(pin.source)
+    for name in ("pyproject.toml", "setup.py"):
+        pattern = "/".join(filter(None, ("pip-*/*", pin.source.subdirectory, name)))
+        for found in folder.glob(pattern):
+            return str(found.parent)
+    return ""
+
+
+def _built_beside(change: Change, beside: Iterable[Distribution]) -> Finding:
+    seen = join_names(f"{found.name}=={found.version}" for found in beside)
+    return Finding(
+        kind=FindingKind.BUILT,
+        name=change.name,
+        text=f"`{change.name}` was built beside {seen}, which its build imports",
+        hint="with another version of that, it must be built again",
+        severity=Severity.NOTE,
+    )
+
+
+def _failure(change: Change, pin: Pin, said: str, there: Container[str]) -> EngineError:
+    text = f"`{change.name}`{where_of(pin)} cannot be built"
+    missing = [module for module in missing_modules(said) if module not in there]
+    if not missing:
+        hint = hint_for(said) or "pin a version that has a wheel"
+        return EngineError(f"{text}; {UNTOUCHED}\n{last_words(said)}", hint)
+    module = missing[-1]
+    return _LackingError(
+        f"{text}: its build imports `{module}`, which neither the lock brings nor what stays "
+        f"here; {UNTOUCHED}",
+        f"pin the URL of a wheel of `{change.name}` that is built already; or add what has "
+        f"`{module}` to the lock; or install that first, then `{change.name}` with "
+        "`pip install --no-build-isolation`",
+    )
+
+
+def where_of(pin: Pin) -> str:
+    """Return where a pin comes from, to stand behind its name."""
+    if pin.where:
+        return f" ({pin.where})"
+    if pin.requirer == pin.name:
+        return " (which is installed, and to be put in again)"
+    return f" (which `{pin.requirer}` requires)" if pin.requirer else ""

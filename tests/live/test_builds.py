@@ -1,0 +1,209 @@
+"""What is built from source and imports what the lock brings, as flash-attn imports torch."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from support.story import QUIET, Story, wait_until
+from support.wheelhouse import Wheelhouse
+from support.wheels import make_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.environment import Environment
+
+pytestmark = pytest.mark.live
+
+LOOK = """\
+import importlib.util
+import pathlib
+import torch
+
+others = ("alpha", "delta", "helper")
+seen = [torch.__version__, *(name for name in others if importlib.util.find_spec(name))]
+folder = pathlib.Path("data/share/built")
+folder.mkdir(parents=True, exist_ok=True)
+folder.joinpath("{name}.txt").write_text(" ".join(seen))
+"""
+"""What a build saw, as a data file of its wheel."""
+
+SETUP = """\
+from packaging.version import Version
+from setuptools import setup
+from wheel.bdist_wheel import bdist_wheel
+import torch
+
+with open("saw.txt", "w") as file:
+    file.write(torch.__version__)
+setup(
+    name="flash_attn",
+    version="2.8.0",
+    py_modules=["flash_attn"],
+    data_files=[("share/built", ["saw.txt"])],
+    install_requires=["torch"],
+)
+"""
+"""The head of flash-attn's own `setup.py`, which no `pyproject.toml` stands beside."""
+
+TORCH = "import alpha\n__version__ = '{version}'\n"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Wheelhouse:
+    """Two versions of a torch that imports what it requires, and what is built beside it."""
+    made = Wheelhouse.standard(tmp_path / "wheels")
+    for version in ("2.3.0", "2.4.0"):
+        files = {"torch/__init__.py": TORCH.format(version=version)}
+        made.add("torch", version, files=files, requires=["alpha"])
+    made.add("helper", "1.0")
+    made.add_sdist(
+        "ext",
+        "1.0",
+        setup_body=LOOK.format(name="ext"),
+        requires=["torch"],
+        build_requires=["helper"],
+    )
+    return made
+
+
+@pytest.fixture
+def story(bare_environment: Environment, house: Wheelhouse) -> Story:
+    """An environment with something to lose: `delta` is in no lock here."""
+    bare_environment.install(house, "delta==1.0")
+    return Story(bare_environment, house)
+
+
+def seen(story: Story, name: str = "ext") -> list[str]:
+    """Return what the build of a project saw."""
+    return (story.environment.prefix / f"share/built/{name}.txt").read_text().split()
+
+
+def add_flash_attn(house: Wheelhouse) -> None:
+    with tarfile.open(house.folder / "flash_attn-2.8.0.tar.gz", "w:gz") as archive:
+        info = "Metadata-Version: 2.1\nName: flash_attn\nVersion: 2.8.0\n"
+        texts = {"setup.py": SETUP, "PKG-INFO": info, "flash_attn.py": "A = 1\n"}
+        for where, text in texts.items():
+            member = tarfile.TarInfo(f"flash_attn-2.8.0/{where}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+
+
+def test_a_build_sees_the_torch_of_the_lock_which_is_not_there_yet(
+    story: Story, tmp_path: Path
+) -> None:
+    story.write("ext==1.0", "torch==2.4.0")
+    before = story.environment.freeze()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = story.sync(TMPDIR=str(temporary))
+    assert seen(story) == ["2.4.0", "alpha", "helper"]
+    assert "`ext` was built beside `torch==2.4.0`" in done.stdout
+    # Neither what the build required, nor what it was given to see, is left anywhere.
+    del before["delta"]
+    assert story.environment.freeze() == before | {"ext": "1.0", "torch": "2.4.0", "alpha": "2.0"}
+    assert list(temporary.iterdir()) == []
+    assert story.kinds() == {}
+
+
+def test_a_build_sees_the_torch_of_the_lock_and_not_an_older_one(
+    story: Story, house: Wheelhouse
+) -> None:
+    story.environment.install(house, "torch==2.3.0", "alpha==1.0")
+    story.write("ext==1.0", "torch==2.4.0")
+    story.sync()
+    # `delta` is installed, but goes; `alpha` is installed, and stays.
+    assert seen(story) == ["2.4.0", "alpha", "helper"]
+
+
+def test_a_build_sees_the_torch_that_stays(story: Story, house: Wheelhouse) -> None:
+    story.environment.install(house, "torch==2.4.0", "alpha==1.0")
+    story.write("ext==1.0", "torch==2.4.0")
+    story.sync()
+    assert seen(story) == ["2.4.0", "alpha", "helper"]
+
+
+def test_without_torch_it_is_refused_with_the_ways_out(story: Story) -> None:
+    story.write("ext==1.0", "alpha==2.0")
+    before = story.environment.manifest()
+    done = story.sync(code=4)
+    assert "first_env.txt:1) cannot be built: its build imports `torch`" in done.stderr
+    assert "nothing was changed" in done.stderr
+    assert "pin the URL of a wheel of `ext`" in done.stderr
+    assert "add what has `torch` to the lock" in done.stderr
+    assert "`pip install --no-build-isolation`" in done.stderr
+    assert story.environment.manifest() == before
+
+
+def test_a_build_that_fails_beside_torch_changes_nothing(story: Story, house: Wheelhouse) -> None:
+    house.add_sdist("ext", "2.0", needs_import="torch", fails=True)
+    story.write("ext==2.0", "torch==2.4.0")
+    before = story.environment.manifest()
+    done = story.sync(code=4)
+    assert "this project was made so that it cannot be built" in done.stderr
+    assert story.environment.manifest() == before
+
+
+def test_what_imports_what_is_built_itself_waits_for_it(story: Story, house: Wheelhouse) -> None:
+    house.add_sdist("another", "1.0", needs_import="ext", setup_body=LOOK.format(name="another"))
+    story.write("another==1.0", "ext==1.0", "torch==2.4.0")
+    story.sync()
+    assert seen(story, "another") == ["2.4.0", "alpha"]
+
+
+def test_an_editable_is_built_beside_torch(story: Story, tmp_path: Path) -> None:
+    tree = make_project(tmp_path / "src", "edited", "0.1", setup_body=LOOK.format(name="edited"))
+    story.write(f"-e {tree}#egg=edited", "torch==2.4.0")
+    story.sync()
+    assert seen(story, "edited") == ["2.4.0", "alpha"]
+
+
+def test_flash_attn_as_it_is(story: Story, house: Wheelhouse) -> None:
+    """A bare `setup.py`, and no index that has setuptools: the environment's own will do."""
+    add_flash_attn(house)
+    story.write("flash_attn==2.8.0", "torch==2.4.0")
+    done = story.sync()
+    assert "will be built from source, beside `torch` 2.4.0, which runs its code" in done.stdout
+    assert (story.environment.prefix / "share/built/saw.txt").read_text() == "2.4.0"
+    assert story.environment.freeze()["flash-attn"] == "2.8.0"
+
+
+def test_what_was_built_for_another_torch_is_not_taken_from_the_cache(
+    story: Story, house: Wheelhouse, tmp_path: Path
+) -> None:
+    add_flash_attn(house)
+    story.environment.install(house, "torch==2.3.0", "alpha==1.0")
+    wheel = ("wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", tmp_path)
+    flash = (f"--find-links={house.folder}", "flash_attn==2.8.0")
+    assert "Building wheel" in story.environment.pip(*wheel, *flash).stdout
+    (tmp_path / "flash_attn-2.8.0-py3-none-any.whl").unlink()
+    assert "Building wheel" not in story.environment.pip(*wheel, *flash).stdout
+    story.write("flash_attn==2.8.0", "torch==2.4.0")
+    story.sync()
+    assert (story.environment.prefix / "share/built/saw.txt").read_text() == "2.4.0"
+
+
+def test_stop_in_a_build_beside_torch(story: Story, house: Wheelhouse, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    body = (
+        f"import torch, time\nopen({str(begun)!r}, 'w').write(torch.__version__)\ntime.sleep(60)\n"
+    )
+    house.add_sdist("ext", "2.0", setup_body=body)
+    story.write("ext==2.0", "torch==2.4.0")
+    before = story.environment.manifest()
+    process = story.environment.start(
+        "-m", "envmagic", "sync", story.lock, "--yes", *story.places, env=QUIET
+    )
+    wait_until(lambda: begun.exists() and begun.read_text() == "2.4.0")
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "cancelled; nothing was changed" in said
+    assert story.environment.manifest() == before
+    home = story.environment.prefix / ".envmagic"
+    assert not [path for path in home.rglob("*") if path.name in {"build", "future.json"}]
