@@ -33,7 +33,9 @@ def judge(question: Question, machine: Accelerator | None, platform: str) -> Ver
     interpreter, for a machine that does not say its own.
     """
     tag = (machine.platform if machine else "") or platform
-    build = find_build(question.asked, tag, extras=question.extras, label=question.label)
+    # Metadata is that of the wheel for this platform.
+    own = question.own if tag == platform else {}
+    build = find_build(question.asked, tag, extras=question.extras, label=question.label, own=own)
     now = find_build(question.installed, tag)
     reasons = [
         *_judge_lock(question, build, tag),

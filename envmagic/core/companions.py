@@ -136,7 +136,7 @@ def _judge_vllm(versions: Versions, build: Build) -> Iterator[Reason]:
     if cuda and build.cuda and cuda[0] != build.cuda[0]:
         yield Reason(
             severity=Severity.ERROR,
-            text=f"`vllm` {version} is built for CUDA {cuda[0]}, {build.source} for CUDA "
+            text=f"`vllm` {version} is built for CUDA {cuda[0]}, {build.subject} for CUDA "
             f"{show_release(build.cuda)}: libcudart.so.{cuda[0]} will not be found",
             hint="pin both for the same CUDA",
         )
@@ -194,7 +194,7 @@ def _judge_components(versions: Versions, build: Build) -> Iterator[Reason]:
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""  # noqa: PLR2004
         yield Reason(
             severity=Severity.WARNING,
-            text=f"{', '.join(odd[:3])}{more} are of another CUDA than {build.source} "
+            text=f"{', '.join(odd[:3])}{more} are of another CUDA than {build.subject} "
             f"(CUDA {show_release(build.cuda)}), which does not use them",
         )
 
@@ -207,7 +207,7 @@ def _judge_nvrtc(versions: Versions, build: Build) -> Iterator[Reason]:
             yield Reason(
                 severity=Severity.WARNING,
                 text=f"`{name}` {versions[name]} is of CUDA {show_release(release)}, "
-                f"{build.source} of CUDA {show_release(build.cuda)}: "
+                f"{build.subject} of CUDA {show_release(build.cuda)}: "
                 f"libnvrtc-builtins.so.{show_release(build.cuda)} will not be found",
                 hint=f"pin the `{name}` of CUDA {show_release(build.cuda)}",
             )

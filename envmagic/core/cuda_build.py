@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Versions = Mapping[Name, str]
 
 TORCH = Name("torch")
+_NOTHING: Versions = {}
 _CUDA_LABEL = re.compile(r"cu(\d{2,})(\d)$")
 _INDEX_LABEL = re.compile(r"/whl/(?:nightly/)?(cu\d+|cpu|rocm[\d.]+|xpu)\b")
 _SUFFIX = re.compile(r"-cu(?:da)?(1[1-9])x?(?:$|-)")
@@ -35,6 +36,7 @@ _RUNTIMES = (
     "nvidia-cuda-runtime",
     "cuda-toolkit",
 )
+_OWN = "'s own metadata"
 _FRAMEWORKS = ("tensorflow", "onnxruntime-gpu", "vllm")
 
 
@@ -56,18 +58,32 @@ class Build:
     cudnn: str = ""
     nccl: str = ""
 
+    @property
+    def subject(self) -> str:
+        """What is built so: `torch 2.4.0`."""
+        return self.source.removesuffix(_OWN)
+
 
 def find_build(
-    versions: Versions, tag: str, *, extras: Iterable[str] = (), label: str = ""
+    versions: Versions,
+    tag: str,
+    *,
+    extras: Iterable[str] = (),
+    label: str = "",
+    own: Versions = _NOTHING,
 ) -> Build:
     """Return what a set is built for on a platform, by what is to be trusted most.
 
-    torch's own label; the runtime that is pinned; what PyPI's wheel of that torch is on
-    this platform; the other parts of CUDA; the names of what else is there. `extras` are
-    `project[extra]`, `label` is that of the index that the set is taken from.
+    torch's own label; what its own metadata pins (`own`); the runtime that is pinned;
+    what PyPI's wheel of that torch is on this platform; the other parts of CUDA; the names
+    of what else is there. `extras` are `project[extra]`, `label` is that of the index that
+    the set is taken from.
     """
     torch = versions.get(TORCH, "")
-    build = _of_torch(torch, tag, versions, label) if torch else _of_others(versions, extras, tag)
+    if torch:
+        build = _of_torch(torch, tag, versions, label, own)
+    else:
+        build = _of_others(versions, extras, tag)
     release = torch_releases().get(public(torch), {}) if build.kind == "cuda" else {}
     return replace(
         build,
@@ -99,7 +115,7 @@ def same_release(one: str, other: str) -> bool:
         return one == other
 
 
-def _of_torch(torch: str, tag: str, versions: Versions, index: str) -> Build:
+def _of_torch(torch: str, tag: str, versions: Versions, index: str, own: Versions) -> Build:
     shown = f"torch {torch}"
     label = torch.partition("+")[2]
     if not label and index:
@@ -108,6 +124,8 @@ def _of_torch(torch: str, tag: str, versions: Versions, index: str) -> Build:
     build = _of_label(label, shown)
     if build is None and tag.startswith("darwin"):
         build = Build(kind="metal", source=shown)
+    if build is None and (told := _of_runtime(own)) is not None:
+        build = replace(told, source=f"{shown}{_OWN}")
     if build is None and wheel is not None and not wheel[0]:
         build = Build(kind="cpu", source=f"{shown} from PyPI on {tag}")
     if build is None:

@@ -132,7 +132,7 @@ def judge_gpus(build: Build, machine: Accelerator, tag: str, *, windows: bool) -
         elif covered is None:
             yield Reason(
                 severity=Severity.WARNING,
-                text=f"for which GPUs {build.source} with CUDA {show_release(build.cuda)} is "
+                text=f"for which GPUs {build.subject} with CUDA {show_release(build.cuda)} is "
                 f"built is in no table: {names} (compute {capability}) may be none of them",
                 unknown=True,
             )

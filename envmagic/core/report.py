@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from envmagic.core.model import Finding, Lock, Name, Plan, Platform, Severity
+    from envmagic.core.model import Distribution, Finding, Lock, Name, Plan, Platform, Severity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +163,8 @@ class Report:
     """Names of the changes that are loaded in this kernel, with the loaded version."""
     prepared: bool = False
     """Whether all metadata of what would be installed was known."""
+    known: Mapping[Name, Distribution] = field(default_factory=dict)
+    """The metadata of what has been fetched."""
     undo: bool = False
     """Whether this puts back what an earlier change did; `lock.path` says which."""
 

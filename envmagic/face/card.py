@@ -60,7 +60,8 @@ def card_rows(accelerator: Accelerator | None, verdict: Verdict) -> list[tuple[s
     if accelerator is not None and accelerator.absent and not accelerator.gpus:
         return []  # a calm card: one sentence says it all
     wanted, installed = verdict.wanted, verdict.installed
-    cuda = f"CUDA {wanted.cuda}, for {verdict.wanted_from}" if wanted.cuda else ""
+    said = "by" if verdict.wanted_from.endswith("metadata") else "for"
+    cuda = f"CUDA {wanted.cuda}, {said} {verdict.wanted_from}" if wanted.cuda else ""
     rows = [
         ("driver", _driver_row(accelerator)),
         ("wanted", cuda or verdict.wanted_from),

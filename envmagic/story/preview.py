@@ -13,6 +13,7 @@ from envmagic.core.errors import PolicyError
 from envmagic.core.model import Damage, Finding, FindingKind
 from envmagic.core.question import read_question
 from envmagic.core.report import Report, Restart
+from envmagic.edge.configuration import configured_places
 from envmagic.edge.damage import find_damage
 from envmagic.edge.neighbours import describe_neighbours
 from envmagic.story.policy import find_idle_globs, find_refusals, find_trust_questions
@@ -73,13 +74,24 @@ def make_report(
             *inspect_snapshot(snapshot),
         ),
         accelerator=request.machine or node.accelerator(),
-        label=find_label((*request.lock.options, *request.options)),
+        label=find_label(_places(request, snapshot.platform)),
         restart=Restart(reasons=node.stale(installed)),
         kernel=node.kernel,
         loaded=node.loaded(changing),
         prepared=not any(f.kind is FindingKind.UNKNOWN for f in plan.findings),
+        known=known,
     )
     return _judged(report)
+
+
+def _places(request: Request, platform: Platform) -> tuple[str, ...]:
+    """Return the option lines that say where a lock is fetched from, pip's own after them."""
+    options = (*request.lock.options, *request.options)
+    if "--no-index" in options:
+        return options
+    named = any(option.startswith(("-i", "--index-url")) for option in options)
+    more = configured_places(platform)
+    return (*options, *(place for place in more if not (named and place.startswith("--index"))))
 
 
 def fill_in(report: Report, node: Node, timeout: float) -> Report:

@@ -11,6 +11,7 @@ import pytest
 from support.kernel import live_kernel
 from support.nvml import FakeGpu, FakeNvml, build_fake_nvml, compiler
 from support.story import Story
+from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,3 +71,38 @@ def test_a_table_does_not_wait_for_the_driver(
     assert "the driver has not answered yet" in first
     assert "the driver has not answered yet" in last
     assert [kind for kind, _ in shown.messages].count("update_display_data") == 1
+
+
+def test_the_index_is_asked_what_no_table_knows(
+    bare_environment: Environment, tmp_path: Path
+) -> None:
+    house = Wheelhouse(tmp_path / "wheels")
+    runtime = "nvidia-cuda-runtime-cu12"
+    marker = "sys_platform != 'win32'"
+    house.add("torch", "2.99.0", requires=[f"{runtime}==12.4.127; {marker}"])
+    house.add(runtime, "12.4.127")
+    story = Story(bare_environment, house)
+    story.write("torch==2.99.0")
+    offline, online = (story.diff(*options)["accelerator"] for options in ((), ("--online",)))
+    assert (offline["verdict"], offline["wanted"]["cuda"]) == ("unknown", None)
+    assert online["wanted"]["cuda"] == "12.4"
+    assert online["wanted"]["from"] == "torch 2.99.0's own metadata"
+    said = " ".join(story.run("diff", "--online").stdout.split())
+    assert "the lock wants CUDA 12.4 (torch 2.99.0's own metadata)" in said
+    machine = {"ENVMAGIC_CUDA_DRIVER": "550.54.15", "ENVMAGIC_CUDA": "12.4", "ENVMAGIC_GPU": "8.0"}
+    said = " ".join(story.run("diff", "--online", **machine).stdout.split())
+    assert "wanted CUDA 12.4, by torch 2.99.0's own metadata" in said
+    # A lock that has the runtime, too, and another one, asks for what torch is built for.
+    house.add(runtime, "12.1.105")
+    story.write("torch==2.99.0", f"{runtime}==12.1.105")
+    assert story.diff()["accelerator"]["wanted"]["cuda"] == "12.1"
+    assert story.diff("--online")["accelerator"]["wanted"]["cuda"] == "12.4"
+
+
+def test_the_label_of_a_configured_index_counts(bare_environment: Environment) -> None:
+    story = Story(bare_environment, None)
+    story.write("torch==2.99.0")
+    places = {"PIP_EXTRA_INDEX_URL": "https://e.org/whl/cu126"}
+    told = json.loads(story.run("diff", "--json", **places).stdout)["accelerator"]
+    assert told["wanted"]["cuda"] == "12.6"
+    assert told["wanted"]["from"] == "torch 2.99.0 from an index of cu126"

@@ -73,7 +73,14 @@ def judge_text(
         lock.pins, Snapshot(platform=where, distributions=installed), known=known or {}
     )
     label = find_label(lock.options)
-    report = Report(platform=where, lock=lock, plan=plan, label=label, prepared=bool(known))
+    report = Report(
+        platform=where,
+        lock=lock,
+        plan=plan,
+        label=label,
+        known=known or {},
+        prepared=bool(known),
+    )
     return judge(read_question(report), machine, where.tag)
 
 

@@ -144,6 +144,33 @@ def test_what_the_index_tells_is_trusted_more_than_the_table() -> None:
     verdict = judge_text("torch==2.99.0\n", machine_of("h200-580"), known={Name("torch"): torch})
     assert verdict.wanted.cuda == "12.9"
     assert verdict.wanted.cudnn == "9.11"
+    assert verdict.wanted_from == "torch 2.99.0's own metadata"
+    assert "for which GPUs torch 2.99.0 with CUDA 12.9 is built" in words(verdict)
+    # Where the table has it, too: 2.4.0 on PyPI is built for CUDA 12.1.
+    other = dist("torch", "2.4.0", "nvidia-cuda-runtime-cu12==12.4.127; os_name != 'x'")
+    verdict = judge_text("torch==2.4.0\n", machine_of("h200-580"), known={Name("torch"): other})
+    assert (verdict.wanted.cuda, verdict.wanted_from) == ("12.4", "torch 2.4.0's own metadata")
+
+
+def test_the_label_of_what_was_fetched_says_it_all() -> None:
+    labelled = dist("torch", "2.4.0+cu118", "nvidia-cuda-runtime-cu12==12.1.105")
+    verdict = judge_text("torch==2.4.0\n", machine_of("h200-580"), known={Name("torch"): labelled})
+    assert (verdict.wanted.cuda, verdict.wanted_from) == ("11.8", "torch 2.4.0+cu118")
+
+
+def test_the_metadata_of_what_is_installed_is_asked_only_of_that_very_build() -> None:
+    runtime = "nvidia-cuda-runtime-cu12==12.4.127"
+    there = on("h200-580", "torch==2.99.0\n", dist("torch", "2.99.0", runtime))
+    assert (there.wanted.cuda, there.wanted_from) == ("12.4", "torch 2.99.0's own metadata")
+    other = on("h200-580", "torch==2.4.0\n", dist("torch", "2.4.0+cu124", runtime))
+    assert "metadata" not in other.wanted_from
+
+
+def test_metadata_is_that_of_this_platform_and_of_no_other() -> None:
+    torch = dist("torch", "2.99.0", "nvidia-cuda-runtime-cu12==12.9.79")
+    other = replace(machine_of("h200-580"), platform="linux-aarch64")
+    verdict = judge_text("torch==2.99.0\n", other, known={Name("torch"): torch})
+    assert "metadata" not in verdict.wanted_from
 
 
 def test_a_gpu_that_is_lost_is_told() -> None:

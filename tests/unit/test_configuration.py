@@ -1,0 +1,70 @@
+"""Where pip looks by its own configuration, as pip reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envmagic.core.cuda_build import find_label
+from envmagic.edge.configuration import configured_places
+from envmagic.edge.probe import look_at_platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "https://e.org/whl/cu{}"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without a configuration, and the machine's own files out of sight."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "shared"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    return tmp_path
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def places() -> tuple[str, ...]:
+    return configured_places(look_at_platform())
+
+
+def test_no_configuration(home: Path) -> None:
+    assert home.is_dir()
+    assert places() == ()
+
+
+def test_the_nearer_file_counts_and_a_variable_more_than_files(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home / "shared/pip/pip.conf", f"[global]\nextra-index-url = {URL.format(118)}\n")
+    assert find_label(places()) == "cu118"
+    more = f"[global]\nextra-index-url =\n    https://e.org/simple\n    {URL.format(121)}\n"
+    write(home / ".config/pip/pip.conf", more)
+    assert places() == (
+        "--extra-index-url https://e.org/simple",
+        f"--extra-index-url {URL.format(121)}",
+    )
+    named = write(home / "named.conf", f"[wheel]\nextra-index-url = {URL.format(124)}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(named))
+    assert find_label(places()) == "cu124"
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"https://e.org/simple {URL.format(126)}")
+    assert find_label(places()) == "cu126"
+
+
+def test_a_file_that_is_none_and_no_files_at_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home / ".config/pip/pip.conf", "not a configuration")
+    assert places() == ()
+    write(home / ".config/pip/pip.conf", f"[global]\nindex-url = {URL.format(118)}\n")
+    assert find_label(places()) == "cu118"
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    assert places() == ()
