@@ -68,8 +68,8 @@ class Node(Protocol):
         command: Command,
         *,
         log: Path,
+        cancel: Event,
         tick: Callable[[], None] = ...,
-        cancel: Event | None = None,
         hold: int | None = None,
     ) -> int:
         """Run the interpreter to its end, and return the exit code."""

@@ -97,8 +97,8 @@ class LocalNode:
         command: Command,
         *,
         log: Path,
+        cancel: threading.Event,
         tick: Callable[[], None] = lambda: None,
-        cancel: threading.Event | None = None,
         hold: int | None = None,
     ) -> int:
         """Run this interpreter to its end, and return the exit code.
@@ -106,14 +106,12 @@ class LocalNode:
         It runs in a process session of its own, so that a kernel interrupt does not
         reach it, in the log's folder, with its output in the log: without secrets if it
         may know some, else written by itself, so that it can outlive this process. `tick`
-        is called about ten times a second. With `cancel`, setting it or a
-        KeyboardInterrupt ends the process and all its children and raises `Cancelled`;
-        without, nothing stops it. `hold` is a descriptor that it keeps open, too.
+        is called about ten times a second. Setting `cancel`, or a KeyboardInterrupt, ends
+        the process and all its children and raises `Cancelled`. `hold` is a descriptor
+        that it keeps open, too.
         """
         with open_log(log, redacted=not command.offline) as output:
             process = self._start(command, log.parent, output, hold)
-            if cancel is None:
-                return _wait_to_the_end(process, tick)
             return _wait_or_cancel(process, tick, cancel)
 
     @staticmethod
@@ -188,18 +186,6 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _wait_to_the_end(process: subprocess.Popen[bytes], tick: Callable[[], None]) -> int:
-    """Wait for a process that must not be left half-way, whatever a `tick` raises."""
-    try:
-        while process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_TICK)
-            tick()
-    finally:
-        process.wait()
-    return process.returncode
 
 
 def _wait_or_cancel(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def run(
 ) -> int:
     code = "import os, subprocess, sys, time\n" + textwrap.dedent(code)
     command = Command(arguments=("-c", code), offline=offline)
-    return LocalNode().run(command, log=log, tick=tick)
+    return LocalNode().run(command, log=log, cancel=threading.Event(), tick=tick)
 
 
 def test_a_log_holds_no_secret(log: Path) -> None:
