@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from envmagic.core.companions import NEED_CUDA, judge_set, judge_sisters, judge_source_build
-from envmagic.core.cuda_build import TORCH, Build, find_build
+from envmagic.core.cuda_build import TORCH, Build, find_build, same_release
 from envmagic.core.drivers import covers, judge_driver, judge_gpus
 from envmagic.core.facts import read_release, show_release
 from envmagic.core.model import Name, Severity, join_names
@@ -23,6 +24,7 @@ _FLASH = Name("flash-attn")
 _VLLM = Name("vllm")
 _VLLM_CAPABILITY = (7, 0)
 _ALONE = (Name("tensorflow"), Name("jax"))
+_REINSTALL = "take it away with `python -m pip uninstall torch`; a sync then puts it in anew"
 _MAKERS = {"amd": "AMD", "intel": "Intel", "apple": "Apple"}
 
 
@@ -35,22 +37,37 @@ def judge(question: Question, machine: Accelerator | None, platform: str) -> Ver
     tag = (machine.platform if machine else "") or platform
     # Metadata is that of the wheel for this platform.
     own = question.own if tag == platform else {}
-    build = find_build(question.asked, tag, extras=question.extras, label=question.label, own=own)
-    now = find_build(question.installed, tag)
+    meant = find_build(question.asked, tag, extras=question.extras, label=question.label, own=own)
+    now = find_build(question.installed, tag, disk=question.disk)
+    build = _as_it_is(question, meant, now)
+    wanted = build if meant.kind == "unknown" else meant
     reasons = [
-        *_judge_lock(question, build, tag),
+        *_judge_lock(question, build),
+        *_judge_kept_build(question, meant, tag),
         *(_judge_machine(question, build, machine, tag) if machine else _not_asked(build)),
     ]
     order = list(Severity)
     return Verdict(
         verdict=_conclude(reasons),
-        wanted=_stack(build),
-        wanted_from="" if build.kind == "unknown" else build.source,
+        wanted=_stack(wanted),
+        wanted_from="" if wanted.kind == "unknown" else wanted.source,
         architectures=build.architectures,
         covered=tuple(covers(build, gpu) for gpu in machine.gpus) if machine else (),
         installed=_stack(now),
         reasons=tuple(sorted(reasons, key=lambda reason: order.index(reason.severity))),
     )
+
+
+def _as_it_is(question: Question, meant: Build, now: Build) -> Build:
+    """Return what the lock means as it is on the disk, where it is there and stays.
+
+    A build for the CPU in the place of one for a GPU is no such thing: it is told apart.
+    """
+    if not question.stays or question.disk is None or TORCH not in question.asked:
+        return meant
+    if (now.kind, now.cuda) == (meant.kind, meant.cuda):
+        return replace(meant, architectures=now.architectures, measured=now.measured)
+    return meant if now.kind == "cpu" and meant.kind != "unknown" else now
 
 
 def _conclude(reasons: Iterable[Reason]) -> Judgement:
@@ -73,13 +90,12 @@ def _stack(build: Build) -> Stack:
     )
 
 
-def _judge_lock(question: Question, build: Build, tag: str) -> Iterator[Reason]:
+def _judge_lock(question: Question, build: Build) -> Iterator[Reason]:
     """Yield what is wrong with the lock whatever the machine, and with what it leaves."""
     yield from judge_set(question.asked, build)
     future = question.future or question.asked
     going = {n: v for n, v in question.installed.items() if n not in future}
     yield from judge_sisters(future, going)
-    yield from _judge_kept_build(question, build, tag)
     if build.kind == "unknown":
         yield Reason(severity=Severity.WARNING, text=build.source, unknown=True)
     if build.kind in {"cpu", "metal"}:
@@ -90,25 +106,29 @@ def _judge_lock(question: Question, build: Build, tag: str) -> Iterator[Reason]:
         yield judge_source_build(version, future.get(TORCH, ""))
 
 
-def _judge_kept_build(question: Question, build: Build, tag: str) -> Iterator[Reason]:
+def _judge_kept_build(question: Question, meant: Build, tag: str) -> Iterator[Reason]:
     """Yield that a torch of another build stays, since its release is that of the lock."""
-    will = find_build(question.future, tag) if question.future else build
-    if (
-        not will.torch
-        or will.torch == build.torch
-        or (will.kind, will.cuda)
-        == (
-            build.kind,
-            build.cuda,
+    disk = question.disk if question.stays else None
+    will = find_build(question.future or question.asked, tag, disk=disk)
+    recorded = question.installed.get(TORCH, "")
+    if disk is not None and not same_release(disk.version, recorded):
+        yield Reason(
+            severity=Severity.WARNING,
+            text=f"`torch` {recorded} is installed, but its `version.py` says {disk.version}: its "
+            "files are those of another version",
+            hint=_REINSTALL,
         )
-    ):
+    same = (will.kind, will.cuda) == (meant.kind, meant.cuda)
+    if not will.torch or meant.kind == "unknown" or same:
         return
-    worse = will.kind == "cpu" and build.kind == "cuda"
+    if disk is None and will.torch == meant.torch:
+        return
+    worse = will.kind == "cpu" and meant.kind == "cuda"
     yield Reason(
         severity=Severity.ERROR if worse else Severity.WARNING,
         text=f"`torch` {will.torch} is installed and stays: it is built for {_target(will)}, "
-        f"the lock means {_target(build)} ({build.source})",
-        hint="`--strict-labels` reinstalls it",
+        f"the lock means {_target(meant)} ({meant.source})",
+        hint="`--strict-labels` reinstalls it" if "+" in recorded else _REINSTALL,
     )
 
 

@@ -74,10 +74,9 @@ def judge_sisters(versions: Versions, going: Versions) -> Iterator[Reason]:
             )
         elif there and leaving:
             yield Reason(
-                severity=Severity.WARNING,
+                severity=Severity.NOTE,
                 text=f"{_and(leaving)} and {_and(there)} share files: removing the one takes "
-                "files of the other",
-                hint=f"see to it that `{there[0]}` is reinstalled afterwards",
+                "files of the other, which the same sync puts in again",
             )
 
 

@@ -23,6 +23,8 @@ from envmagic.core.model import Name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envmagic.core.model import TorchBuild
+
     Versions = Mapping[Name, str]
 
 TORCH = Name("torch")
@@ -71,16 +73,21 @@ def find_build(
     extras: Iterable[str] = (),
     label: str = "",
     own: Versions = _NOTHING,
+    disk: TorchBuild | None = None,
 ) -> Build:
     """Return what a set is built for on a platform, by what is to be trusted most.
 
-    torch's own label; what its own metadata pins (`own`); the runtime that is pinned;
+    What the torch of the set says on the disk; its own label; what its own metadata pins
+    (`own`); the runtime that is pinned;
     what PyPI's wheel of that torch is on this platform; the other parts of CUDA; the names
     of what else is there. `extras` are `project[extra]`, `label` is that of the index that
     the set is taken from.
     """
     torch = versions.get(TORCH, "")
-    if torch:
+    build = _of_disk(disk, tag) if torch and disk else None
+    if build is not None and disk is not None:
+        torch = disk.version
+    elif torch:
         build = _of_torch(torch, tag, versions, label, own)
     else:
         build = _of_others(versions, extras, tag)
@@ -113,6 +120,21 @@ def same_release(one: str, other: str) -> bool:
         return Version(public(one)) == Version(public(other))
     except InvalidVersion:
         return one == other
+
+
+def _of_disk(disk: TorchBuild, tag: str) -> Build | None:
+    """Return what an installed torch says itself; None: it is not to be understood."""
+    shown = f"torch {disk.version}"
+    if not disk.cuda:
+        other = "rocm" if disk.hip else "xpu" if disk.xpu else ""
+        return Build(kind=other or ("metal" if tag.startswith("darwin") else "cpu"), source=shown)
+    cuda = read_release(disk.cuda)
+    if not cuda:
+        return None
+    build = Build(kind="cuda", cuda=cuda, source=shown)
+    if disk.architectures:
+        return replace(build, architectures=disk.architectures, measured=True)
+    return _with_architectures(build, disk.version, tag)
 
 
 def _of_torch(torch: str, tag: str, versions: Versions, index: str, own: Versions) -> Build:

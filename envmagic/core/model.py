@@ -219,6 +219,20 @@ class Damage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TorchBuild:
+    """What the files of an installed torch say of it, where its metadata may be silent."""
+
+    version: str
+    """With its label, `2.4.0+cu121`, which the metadata of PyPI's wheels leaves out."""
+    cuda: str | None = None
+    """The CUDA that it is built for; None: another one, or the CPU alone."""
+    hip: str | None = None
+    xpu: str | None = None
+    architectures: tuple[str, ...] = ()
+    """What it has code for, `sm_80`; empty: that is not known, or it has none for CUDA."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pin:
     """One entry of a lock file.
 

@@ -15,7 +15,7 @@ from envmagic.core.requirement import parse_requirement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envmagic.core.model import Change, Distribution, Snapshot
+    from envmagic.core.model import Change, Distribution, Snapshot, TorchBuild
     from envmagic.core.report import Report
 
     Versions = Mapping[Name, str]
@@ -40,6 +40,10 @@ class Question:
     """What the metadata of the torch that is asked for pins, where that is known."""
     builds: frozenset[Name] = frozenset()
     """What will be fetched from an index, and has no wheel at hand yet."""
+    disk: TorchBuild | None = None
+    """What the files of the installed torch say; None: there is none, or they say nothing."""
+    stays: bool = False
+    """Whether that torch is what the lock asks for, and stays."""
 
 
 def read_question(report: Report) -> Question:
@@ -57,13 +61,15 @@ def read_question(report: Report) -> Question:
         label=report.label,
         own=_own_pins(report),
         builds=frozenset(c.name for c in fetched if not report.prepared and _from_index(c)),
+        disk=report.torch,
+        stays=any(c.name == TORCH and c.kind.stays for c in plan.changes),
     )
 
 
-def question_of(snapshot: Snapshot) -> Question:
+def question_of(snapshot: Snapshot, disk: TorchBuild | None) -> Question:
     """Return the question that an environment poses as it is."""
     versions = {name: str(found[0].version) for name, found in snapshot.by_name().items()}
-    return Question(asked=versions, future=versions, installed=versions)
+    return Question(asked=versions, future=versions, installed=versions, disk=disk, stays=True)
 
 
 def _own_pins(report: Report) -> dict[Name, str]:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from envmagic.core.model import Distribution, Finding, Lock, Name, Plan, Platform, Severity
+    from envmagic.core.model import (
+        Distribution,
+        Finding,
+        Lock,
+        Name,
+        Plan,
+        Platform,
+        Severity,
+        TorchBuild,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +165,8 @@ class Report:
     """Whether what the lock asks for will run on it; None: not judged."""
     label: str = ""
     """The label of the index that torch is taken from: `cu121`; empty: not known."""
+    torch: TorchBuild | None = None
+    """What the files of the installed torch say; None: there is none, or they say nothing."""
     restart: Restart = field(default_factory=Restart)
     kernel: bool = False
     """Whether this interpreter lives on, with its modules: a kernel, an IPython terminal."""

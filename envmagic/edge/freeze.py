@@ -11,6 +11,7 @@ from envmagic.core.cuda_build import find_build
 from envmagic.core.facts import show_release
 from envmagic.core.model import VERSION, SourceKind
 from envmagic.core.redact import redact
+from envmagic.edge.torch_build import read_torch_build
 
 if TYPE_CHECKING:
     from envmagic.core.model import Distribution, Snapshot, Source
@@ -88,7 +89,7 @@ def _comment(distribution: Distribution, reason: str) -> str:
 def _build_lines(snapshot: Snapshot) -> list[str]:
     """Return which CUDA the set is built for, and what says so."""
     versions = {name: str(found[0].version) for name, found in snapshot.by_name().items()}
-    build = find_build(versions, snapshot.platform.tag)
+    build = find_build(versions, snapshot.platform.tag, disk=read_torch_build(snapshot))
     if build.kind == "cuda":
         return [f"# cuda: {show_release(build.cuda)} ({build.source})"]
     return [f"# cuda: none ({build.source})"] if build.kind in {"cpu", "rocm", "xpu"} else []

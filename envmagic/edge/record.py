@@ -113,7 +113,7 @@ def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Nam
     loaded: dict[str, frozenset[str]] = {}
     found = []
     for distribution in distributions:
-        folder = _code_folder(distribution)
+        folder = code_folder(distribution)
         if folder not in loaded:
             loaded[folder] = _relative_to(folder, files)
         if distribution.source.editable:
@@ -124,7 +124,8 @@ def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Nam
     return frozenset(found)
 
 
-def _code_folder(distribution: Distribution) -> str:
+def code_folder(distribution: Distribution) -> str:
+    """Return the folder that its code lies in: the source tree of an editable install."""
     source = distribution.source
     return folder_of(source) if source.editable else distribution.location
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from envmagic.core.cuda_build import same_release
 from envmagic.core.model import Severity
 from envmagic.core.redact import redact
 from envmagic.core.report import Judgement
@@ -65,7 +66,7 @@ def card_rows(accelerator: Accelerator | None, verdict: Verdict) -> list[tuple[s
     rows = [
         ("driver", _driver_row(accelerator)),
         ("wanted", cuda or verdict.wanted_from),
-        ("torch", _beside(wanted.torch, installed.torch)),
+        ("torch", _torch_row(wanted, installed)),
         ("cuDNN", _beside(wanted.cudnn, installed.cudnn)),
         ("NCCL", _beside(wanted.nccl, installed.nccl)),
     ]
@@ -78,6 +79,14 @@ def _driver_row(accelerator: Accelerator | None) -> str:
     if accelerator.driver is None:
         return "none of NVIDIA" if accelerator.absent else "not known"
     return _driver_words(accelerator).removeprefix("driver ")
+
+
+def _torch_row(wanted: Stack, installed: Stack) -> str:
+    """Return both, or the one that is there where it is the build that is wanted."""
+    there = installed.torch or ""
+    if wanted.cuda == installed.cuda and same_release(wanted.torch or "", there):
+        return there
+    return _beside(wanted.torch, installed.torch)
 
 
 def _beside(wanted: str | None, installed: str | None) -> str:

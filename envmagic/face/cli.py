@@ -24,6 +24,7 @@ from envmagic.core.report import State
 from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.lockfile import write_lock
 from envmagic.edge.node import LocalNode
+from envmagic.edge.torch_build import read_torch_build
 from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines
 from envmagic.face.options import (
     Parser,
@@ -267,7 +268,8 @@ def _info(options: argparse.Namespace) -> int:
     node.look_for_gpus()
     snapshot = node.snapshot()
     accelerator = node.accelerator(_GPU_WAIT)
-    verdict = judge(question_of(snapshot), accelerator, snapshot.platform.tag)
+    question = question_of(snapshot, read_torch_build(snapshot))
+    verdict = judge(question, accelerator, snapshot.platform.tag)
     history, limits = read_history(home_of(snapshot.platform)), read_limits()
     costs = kept_bytes(history)
     if options.json:

@@ -16,6 +16,7 @@ from envmagic.core.report import Report, Restart
 from envmagic.edge.configuration import configured_places
 from envmagic.edge.damage import find_damage
 from envmagic.edge.neighbours import describe_neighbours
+from envmagic.edge.torch_build import read_torch_build
 from envmagic.story.policy import find_idle_globs, find_refusals, find_trust_questions
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def make_report(
         ),
         accelerator=request.machine or node.accelerator(),
         label=find_label(_places(request, snapshot.platform)),
+        torch=read_torch_build(snapshot),
         restart=Restart(reasons=node.stale(installed)),
         kernel=node.kernel,
         loaded=node.loaded(changing),

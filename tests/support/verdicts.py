@@ -18,7 +18,7 @@ from envmagic.edge.machine import read_machine
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envmagic.core.model import Distribution, Name
+    from envmagic.core.model import Distribution, Name, TorchBuild
     from envmagic.core.report import Accelerator, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -54,10 +54,11 @@ def judge_text(
     machine: Accelerator | None,
     *installed: Distribution,
     known: Mapping[Name, Distribution] | None = None,
+    torch: TorchBuild | None = None,
 ) -> Verdict:
     """Return the verdict on the text of a lock, in an environment with these distributions.
 
-    `known` is the metadata that the index has told.
+    `known` is the metadata that the index has told, `torch` what is on the disk.
     """
     where = Platform(
         python="3.11.7",
@@ -79,6 +80,7 @@ def judge_text(
         plan=plan,
         label=label,
         known=known or {},
+        torch=torch,
         prepared=bool(known),
     )
     return judge(read_question(report), machine, where.tag)

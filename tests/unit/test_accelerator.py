@@ -10,9 +10,19 @@ from support.verdicts import LOCKS, MACHINES, ROOT, judge_text, machine_of, reas
 
 from envmagic.core.accelerator import judge
 from envmagic.core.facts import torch_wheels
-from envmagic.core.model import Distribution, Name, Severity, canonical_name, read_version
-from envmagic.core.question import Question
+from envmagic.core.model import (
+    Distribution,
+    Name,
+    Platform,
+    Severity,
+    Snapshot,
+    TorchBuild,
+    canonical_name,
+    read_version,
+)
+from envmagic.core.question import Question, question_of
 from envmagic.core.report import Accelerator, Gpu, Judgement
+from envmagic.face.card import card_lines
 
 if TYPE_CHECKING:
     from envmagic.core.report import Verdict
@@ -127,6 +137,108 @@ def test_a_cpu_build_that_passes_for_the_cuda_build_of_the_lock() -> None:
     assert on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cu121")).verdict is Judgement.OK
     other = on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cu118"))
     assert other.verdict is Judgement.WARN
+
+
+def disk(version: str, cuda: str | None = None, codes: str = "", **more: str) -> TorchBuild:
+    return TorchBuild(version=version, cuda=cuda, architectures=tuple(codes.split()), **more)
+
+
+def of_disk(
+    torch: TorchBuild, installed: str = "2.4.0", lock: str = "torch==2.4.0\n", on: str = "a100-550"
+) -> Verdict:
+    return judge_text(lock, machine_of(on), dist("torch", installed), torch=torch)
+
+
+def test_a_cpu_build_whose_metadata_has_no_label_is_seen_on_the_disk() -> None:
+    verdict = of_disk(disk("2.4.0"))
+    assert verdict.verdict is Judgement.FAIL
+    said = words(verdict)
+    assert "`torch` 2.4.0 is installed and stays: it is built for the CPU alone" in said
+    assert "the lock means CUDA 12.1 (torch 2.4.0)" in said
+    assert "`python -m pip uninstall torch`" in said  # no label that could tell them apart
+    assert "--strict-labels" not in said
+    assert (verdict.wanted.cuda, verdict.installed.cuda) == ("12.1", None)
+    labelled = of_disk(disk("2.4.0+cpu"), "2.4.0+cpu")
+    assert "--strict-labels" in words(labelled)
+
+
+def test_a_torch_that_will_be_replaced_does_not_count() -> None:
+    verdict = of_disk(disk("2.3.0"), "2.3.0")
+    assert verdict.verdict is Judgement.OK
+    assert verdict.installed.torch == "2.3.0"
+    assert verdict.installed.cuda is None
+    assert "stays" not in words(verdict)
+
+
+def test_what_is_on_the_disk_is_told_with_its_label() -> None:
+    verdict = of_disk(disk("2.4.0+cu121", "12.1", "sm_80 sm_90"))
+    assert verdict.verdict is Judgement.OK
+    assert (verdict.installed.torch, verdict.installed.cuda) == ("2.4.0+cu121", "12.1")
+    assert verdict.wanted_from == "torch 2.4.0"
+    assert verdict.architectures == ("sm_80", "sm_90")
+    ok = card_lines(machine_of("a100-550"), verdict)
+    assert "  torch    2.4.0+cu121" in ok
+
+
+@pytest.mark.parametrize(
+    ("codes", "machine", "verdict"),
+    [
+        ("sm_80 sm_90", "rtx5090-570", Judgement.FAIL),
+        ("sm_80 sm_120", "rtx5090-570", Judgement.OK),  # the table has it without that
+        ("sm_75", "a100-550", Judgement.FAIL),
+        ("sm_75 compute_75", "a100-550", Judgement.OK),
+        ("", "rtx5090-570", Judgement.FAIL),  # not found in the library: the table counts
+    ],
+)
+def test_the_code_on_the_disk_counts_more_than_the_table(
+    codes: str, machine: str, verdict: Judgement
+) -> None:
+    found = of_disk(disk("2.4.0+cu121", "12.1", codes), on=machine)
+    assert found.verdict is verdict, words(found)
+
+
+def test_a_torch_in_no_table_is_judged_by_its_files() -> None:
+    lock = "torch==2.99.0\n"
+    assert judge_text(lock, machine_of("a100-550")).verdict is Judgement.UNKNOWN
+    new = of_disk(disk("2.99.0+cu124", "12.4", "sm_80"), "2.99.0", lock)
+    assert new.verdict is Judgement.OK, words(new)
+    assert (new.wanted.cuda, new.wanted_from) == ("12.4", "torch 2.99.0+cu124")
+    cpu = of_disk(disk("2.99.0"), "2.99.0", lock)
+    assert cpu.verdict is Judgement.WARN
+    assert "`NVIDIA A100-SXM4-80GB` will not be used" in words(cpu)
+    odd = of_disk(disk("2.99.0", "twelve"), "2.99.0", lock)
+    assert odd.verdict is Judgement.UNKNOWN
+
+
+def test_another_cuda_than_the_lock_means_is_judged_and_told() -> None:
+    verdict = of_disk(disk("2.4.0", "13.0", "sm_80"))
+    assert verdict.verdict is Judgement.FAIL
+    assert "built for CUDA 13.0, the lock means CUDA 12.1" in words(verdict)
+    assert "too old for CUDA 13.0" in words(verdict)
+    rocm = of_disk(disk("2.4.0", hip="6.1"))
+    assert "built for ROCm, the lock means CUDA 12.1" in words(rocm)
+    assert rocm.verdict is Judgement.FAIL
+
+
+def test_files_of_another_version_than_the_metadata_are_told() -> None:
+    said = words(of_disk(disk("2.3.0+cu121", "12.1", "sm_80")))
+    assert "`torch` 2.4.0 is installed, but its `version.py` says 2.3.0+cu121" in said
+
+
+def test_an_environment_as_it_is() -> None:
+    where = Platform(
+        python="3.11.7",
+        implementation="cpython",
+        markers=(),
+        executable="",
+        prefix="",
+        virtual=True,
+    )
+    there = Snapshot(platform=where, distributions=(dist("torch", "2.99.0"),))
+    machine = machine_of("rtx5090-570")
+    build = disk("2.99.0+cu128", "12.8", "sm_90 sm_120")
+    assert judge(question_of(there, build), machine, LINUX).verdict is Judgement.OK
+    assert judge(question_of(there, None), machine, LINUX).verdict is Judgement.UNKNOWN
 
 
 def test_the_runtime_that_is_pinned_is_trusted_more_than_the_table() -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
+from support.torches import version_text
 
 from envmagic.core.model import Distribution, Name, Snapshot, Source, SourceKind
 from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.probe import look_at_platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 INDEX_LINE = "a==1"
@@ -69,6 +74,13 @@ def test_the_header_says_which_cuda_the_set_is_built_for() -> None:
     cpu = replace(torch, version=Version("2.4.0+cpu"))
     assert "# cuda: none (torch 2.4.0+cpu)\n" in header(cpu)
     assert "# cuda" not in header(Distribution(name=Name("numpy"), version=Version("1")))
+
+
+def test_the_header_goes_by_what_is_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "version.py").write_text(version_text("2.4.0", None), "utf-8")
+    torch = Distribution(name=Name("torch"), version=Version("2.4.0"), location=str(tmp_path))
+    assert "# cuda: none (torch 2.4.0)\n" in header(torch)
 
 
 def test_a_summary_of_pins_only() -> None:
