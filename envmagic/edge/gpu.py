@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envmagic.core.report import Accelerator, Gpu
+from envmagic.edge import nvidia_smi
 from envmagic.edge.hardware import find_libraries, look_around
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ _NOT_INITIALIZED = {
     ),
 }
 """What it means when NVML does not start, by NVML's code."""
+_SURE = (4, 9, 18)
+"""The codes of what has no other cause than the driver itself."""
 _NOT_FOUND = (
     f"no NVIDIA driver library ({_LIBRARY}) found: this machine has no NVIDIA driver, "
     "or its container was started without access to it"
@@ -117,33 +122,68 @@ def _gpu_from(text: str) -> Gpu:
 
 
 def probe_accelerator(executable: str, *, timeout: float = 10.0) -> Accelerator:
-    """Ask the driver in a child process that lives at most `timeout` seconds.
+    """Ask the driver in child processes that live at most `timeout` seconds together.
 
-    `pynvml` comes from where this process imports, its working folder left out.
+    `pynvml` comes from where this process imports, its working folder left out. Where NVML
+    cannot be asked with it, `nvidia-smi` is.
     """
+    end = time.monotonic() + timeout
+    script = [executable, *_FLAGS, str(_SCRIPT), str(timeout + _GRACE), *_folders()]
     try:
-        process = subprocess.Popen(
-            [executable, *_FLAGS, str(_SCRIPT), str(timeout + _GRACE), *_folders()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=os.sep,
-            start_new_session=True,
-        )
+        output, errors, code = _run(script, end)
     except OSError as error:
         return Accelerator(problem=f"cannot run `{executable}` to ask the driver: {error.strerror}")
-    try:
-        output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         return Accelerator(problem=f"the NVIDIA driver did not answer within {timeout:g} seconds")
-    finally:
-        _end(process)
     try:
-        return _read(json.loads(output.splitlines()[-1]))
+        answer = json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
         last = errors.decode(errors="replace").strip().rpartition("\n")[2]
-        what = f"asking the NVIDIA driver failed (exit code {process.returncode})"
-        return Accelerator(problem=f"{what}: {last}" if last else what)
+        what = f"asking the NVIDIA driver failed (exit code {code})"
+        return _ask_nvidia_smi(end) or Accelerator(problem=f"{what}: {last}" if last else what)
+    found = _read(answer)
+    return found if _is_settled(answer) else _ask_nvidia_smi(end) or found
+
+
+def _is_settled(answer: Mapping[str, Any]) -> bool:
+    """Whether `nvidia-smi`, which stands on the same library, could say no more."""
+    failed = {(call, code) for call, code, _ in answer["failures"]}
+    return answer.get("driver") is not None or any(("nvmlInit", code) in failed for code in _SURE)
+
+
+def _ask_nvidia_smi(end: float) -> Accelerator | None:
+    """Return what `nvidia-smi` says; None: there is none, or it does not know either."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    gpus: list[dict[str, str | None]] = []
+    try:
+        for fields in nvidia_smi.QUERIES:
+            said = _run([tool, *nvidia_smi.query_arguments(fields)], end)[0]
+            gpus = nvidia_smi.read_gpus(said.decode(errors="replace"), fields)
+            if gpus:
+                break
+        details = _run([tool, *nvidia_smi.DETAILS], end)[0].decode(errors="replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return nvidia_smi.read_machine(gpus, details, _NO_CUDA)
+
+
+def _run(arguments: list[str], end: float) -> tuple[bytes, bytes, int]:
+    """Run a child that lives until `end` at most; return what it said, and its exit code."""
+    process = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=os.sep,
+        start_new_session=True,
+    )
+    try:
+        output, errors = process.communicate(timeout=max(0.0, end - time.monotonic()))
+    finally:
+        _end(process)
+    return output, errors, process.returncode
 
 
 class AcceleratorProbe:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.nvml import LIBRARY, FakeGpu, FakeNvml, build_fake_nvml, compiler
+from support.smi import put_nvidia_smi
 
 from envmagic.core.report import Accelerator, Gpu
 from envmagic.edge.gpu import AcceleratorProbe, describe_machine, probe_accelerator
@@ -36,6 +37,13 @@ V100 = FakeGpu(
     memory_used=1048576,
     capability=(7, 0),
 )
+
+
+@pytest.fixture(autouse=True)
+def _silent_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let that of this machine, if it has one, say nothing."""
+    put_nvidia_smi(tmp_path / "bin", gpus="", details="")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture(scope="module")
