@@ -42,6 +42,12 @@ class ParityError(EnvmagicError):
     exit_code = 1
 
 
+class SmokeError(EnvmagicError):
+    """The environment is equal to the lock, and torch does not work in it."""
+
+    exit_code = 1
+
+
 class Cancelled(EnvmagicError):
     """The user stopped the work before anything was changed."""
 

@@ -131,6 +131,11 @@ def release_of_branch(driver: str) -> Release:
     return read_release(branches.get(branch))
 
 
+def failure_hint(words: str) -> str:
+    """Return what to do about a failure that is known by its words; empty: it is not."""
+    return next((hint for message, hint in _rows("failures") if message in words), "")
+
+
 @cache
 def _cubins() -> dict[str, frozenset[str]]:
     return {code: frozenset(runs_on.split()) for code, runs_on in _rows("cubins")}

@@ -121,6 +121,24 @@ class Verdict:
         return bool(self.wanted_from or self.installed.cuda or self.reasons)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trial:
+    """What became of a smoke test on one device: memory, a multiplication, its result."""
+
+    device: str
+    """`cuda:0`, `cpu`; empty: none was reached, since torch itself could not be imported."""
+    passed: bool | None
+    """None: it was not tried."""
+    name: str = ""
+    capability: str | None = None
+    torch: str = ""
+    cuda: str | None = None
+    milliseconds: float | None = None
+    problem: str = ""
+    """Why it failed, or was not tried: in torch's own words where it said something."""
+    hint: str = ""
+
+
 class NeighbourKind(str, Enum):
     """What another process of the environment is."""
 
@@ -178,6 +196,13 @@ class Report:
     """The metadata of what has been fetched."""
     undo: bool = False
     """Whether this puts back what an earlier change did; `lock.path` says which."""
+    smoke: tuple[Trial, ...] = ()
+    """What a smoke test of what is installed has told; empty: none was run."""
+
+    @property
+    def smoke_failed(self) -> bool:
+        """Whether a smoke test was run, and something in it failed."""
+        return any(trial.passed is False for trial in self.smoke)
 
 
 class State(str, Enum):
@@ -201,6 +226,11 @@ class Outcome:
     """Why it failed, a sentence each."""
     log: str = ""
     """The path of the engine's output, where it was kept."""
+
+    @property
+    def latest(self) -> Report:
+        """The last report that there is."""
+        return self.after or self.before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

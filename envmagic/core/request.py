@@ -29,6 +29,8 @@ class Request:
     options: tuple[str, ...] = ()
     machine: Accelerator | None = None
     """The machine that the lock is for; None: this one."""
+    smoke: bool = False
+    """Whether what is installed in the end is tried out."""
 
     def plan(
         self,

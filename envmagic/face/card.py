@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from envmagic.core.cuda_build import same_release
 from envmagic.core.model import Severity
 from envmagic.core.redact import redact
-from envmagic.core.report import Judgement
+from envmagic.core.report import Accelerator, Judgement
 
 if TYPE_CHECKING:
-    from envmagic.core.report import Accelerator, Gpu, Stack, Verdict
+    from collections.abc import Iterable
+
+    from envmagic.core.report import Gpu, Stack, Trial, Verdict
 
 _GIB = 1024**3
 _BAR = 10
@@ -21,6 +23,8 @@ JUDGEMENTS = {
     Judgement.FAIL: "✗ fail: this will not run here",
     Judgement.UNKNOWN: "? unknown: whether this will run here cannot be told",
 }
+_STATES = {True: "passed", False: "failed", None: "skipped"}
+_MARKS = {True: "✓", False: "✗", None: "–"}
 _COVERED = {True: "✓ in the build", False: "✗ not in the build", None: "? not known to be in it"}
 
 
@@ -143,6 +147,31 @@ def reason_lines(verdict: Verdict) -> list[str]:
     ]
 
 
+def smoke_lines(smoke: Iterable[Trial]) -> list[str]:
+    """Return what a smoke test has told, a line a device."""
+    return [
+        f"{_MARKS[trial.passed]} smoke test{_where(trial)}: {_words(trial)}"
+        + (f" — {trial.hint}" if trial.hint else "")
+        for trial in smoke
+    ]
+
+
+def _where(trial: Trial) -> str:
+    name = f" ({trial.name})" if trial.name else ""
+    device = trial.device.replace("cuda:", "GPU ").replace("cuda", "a GPU")
+    return f" on {device.replace('cpu', 'the CPU')}{name}" if device else ""
+
+
+def _words(trial: Trial) -> str:
+    """Return how it went; of what torch says the first line, which says it."""
+    problem = redact(trial.problem).strip().partition("\n")[0]
+    if trial.passed is None:
+        return f"not run: {problem}"
+    if not trial.passed:
+        return f"failed: {problem}"
+    return f"torch {trial.torch} multiplies rightly, in {trial.milliseconds:.1f} ms"
+
+
 def _bar(used: int | None, total: int | None) -> str:
     if used is None or not total:
         return ""
@@ -151,14 +180,18 @@ def _bar(used: int | None, total: int | None) -> str:
 
 
 def accelerator_to_json(
-    accelerator: Accelerator | None, verdict: Verdict | None = None
+    accelerator: Accelerator | None,
+    verdict: Verdict | None = None,
+    smoke: Iterable[Trial] = (),
 ) -> dict[str, Any] | None:
-    """Return driver, GPUs and verdict in the wire form; None: not asked yet.
+    """Return driver, GPUs, verdict and smoke test in the wire form; None: not asked yet.
 
     Memory is in bytes. A reader makes the machine of it again (`--as-machine`).
     """
-    if accelerator is None:
+    tried = [_trial_to_json(trial) for trial in smoke]
+    if accelerator is None and not tried:
         return None
+    accelerator = accelerator or Accelerator(problem="the driver has not answered yet")
     return {
         "driver": accelerator.driver,
         "driver_cuda": accelerator.driver_cuda,
@@ -169,7 +202,22 @@ def accelerator_to_json(
         "origin": accelerator.origin or None,
         "absent": accelerator.absent,
         **verdict_to_json(verdict),
+        "smoke": tried,
         "problem": accelerator.problem,
+    }
+
+
+def _trial_to_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "device": trial.device or None,
+        "state": _STATES[trial.passed],
+        "name": trial.name or None,
+        "capability": trial.capability,
+        "torch": trial.torch or None,
+        "cuda": trial.cuda,
+        "milliseconds": trial.milliseconds,
+        "problem": redact(trial.problem) or None,
+        "hint": trial.hint or None,
     }
 
 

@@ -25,7 +25,7 @@ from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.lockfile import write_lock
 from envmagic.edge.node import LocalNode
 from envmagic.edge.torch_build import read_torch_build
-from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines
+from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines, smoke_lines
 from envmagic.face.options import (
     Parser,
     add_diff_options,
@@ -45,6 +45,7 @@ from envmagic.face.view import (
     render_outcome,
 )
 from envmagic.story.preview import fill_in, preview
+from envmagic.story.smoke import run_smoke, with_smoke
 from envmagic.story.sync import Face, failed, preview_online, preview_undo, synchronize, undo
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ examples:
 
 exit codes:
     0  equal, or done
-    1  differs (`diff`, `--check`), or done but for a pin that was held
+    1  differs (`diff`, `--check`), or done but for a pin that was held; or `--smoke` failed
     2  the input is wrong: a bad lock, an unknown option
     3  refused: it would be unsafe here
     4  failed, and the environment is what it was
@@ -160,13 +161,22 @@ def _parser() -> Parser:
         "info", help="show the interpreter, the driver and the GPUs, and what can be undone"
     )
     info.add_argument("--json", action="store_true", help="as JSON")
+    info.add_argument(
+        "--smoke",
+        action="store_true",
+        help="import torch in a fresh process, and multiply on each GPU",
+    )
     info.set_defaults(command=_info)
     return parser
 
 
 def _diff(options: argparse.Namespace) -> int:
     report = _compare(options)
-    return 0 if report.plan.parity else 1
+    return _verdict_code(report)
+
+
+def _verdict_code(report: Report) -> int:
+    return 1 if report.smoke_failed or not report.plan.parity else 0
 
 
 def _compare(options: argparse.Namespace) -> Report:
@@ -174,7 +184,7 @@ def _compare(options: argparse.Namespace) -> Report:
     node.look_for_gpus()
     request = make_request(options, node.platform())
     look = preview_online if options.online else preview
-    report = fill_in(look(request, node), node, _GPU_WAIT)
+    report = fill_in(with_smoke(request, look(request, node), node), node, _GPU_WAIT)
     _print(report, options)
     return report
 
@@ -189,7 +199,7 @@ def _print(report: Report, options: argparse.Namespace) -> None:
 def _sync(options: argparse.Namespace) -> int:
     if options.dry_run or options.check:
         report = _compare(options)
-        return 1 if options.check and not report.plan.parity else 0
+        return _verdict_code(report) if options.check else 0
     _must_be_answered(options)
     node = LocalNode()
     node.look_for_gpus()
@@ -224,7 +234,7 @@ def _carry_out(
     outcome = work(Face(agree=agree, tell=_Phases().tell))
     if options.json:
         # Not a moment to wait here: an interrupt would say that nothing was changed.
-        report = fill_in(outcome.after or outcome.before, node, 0.0)
+        report = fill_in(outcome.latest, node, 0.0)
         _say(render_json(report, every=options.all, outcome=outcome))
     else:
         _say(render_outcome(outcome))
@@ -247,7 +257,7 @@ def _asked(question: str) -> bool:
 def _exit_code(outcome: Outcome) -> int:
     if (error := failed(outcome)) is not None:
         return error.exit_code
-    return 1 if outcome.state is State.HELD else 0
+    return 1 if outcome.state is State.HELD or outcome.latest.smoke_failed else 0
 
 
 def _freeze(options: argparse.Namespace) -> int:
@@ -272,18 +282,20 @@ def _info(options: argparse.Namespace) -> int:
     verdict = judge(question, accelerator, snapshot.platform.tag)
     history, limits = read_history(home_of(snapshot.platform)), read_limits()
     costs = kept_bytes(history)
+    smoke = run_smoke(node) if options.smoke else ()
+    code = 1 if any(trial.passed is False for trial in smoke) else 0
     if options.json:
         data = {
             "schema": 1,
             "envmagic": VERSION,
             "node": platform_to_json(snapshot.platform, kernel=False),
             "distributions": {d.name: str(d.version) for d in reversed(snapshot.distributions)},
-            "accelerator": accelerator_to_json(accelerator, verdict),
+            "accelerator": accelerator_to_json(accelerator, verdict, smoke),
             "history": [past_to_json(past, costs[past.folder]) for past in history],
             "limits": {"count": limits.count, "size": limits.size},
         }
         _say(json.dumps(data, indent=1))
-        return 0
+        return code
     where = snapshot.platform
     lines = [
         f"envmagic {VERSION}",
@@ -292,10 +304,11 @@ def _info(options: argparse.Namespace) -> int:
         f"platform      {where.tag}",
         f"accelerator   {accelerator_line(accelerator)}",
         *(f"  {line}" for line in card_lines(accelerator, verdict)),
+        *smoke_lines(smoke),
         *history_lines(history, costs, limits),
     ]
     _say("\n".join(lines))
-    return 0
+    return code
 
 
 class _Phases:

@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from envmagic.change.transaction import home_of
 from envmagic.core.errors import EnvmagicError, ParityError, PolicyError
+from envmagic.core.report import Report
 from envmagic.face.cell import Bar, Spot
 from envmagic.face.desk import this_kernel
 from envmagic.face.news import tell_news
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from envmagic.core.report import Outcome, Report
+    from envmagic.core.report import Outcome
     from envmagic.core.request import Request
     from envmagic.face.options import Parser
     from envmagic.face.widget import Work
@@ -76,9 +77,11 @@ class EnvMagics(Magics):
             self.tell_news()
         if arguments.json and not (arguments.yes or arguments.dry_run or arguments.check):
             raise PolicyError("with `--json` there is nobody to ask", "add `--yes`, or `--dry-run`")
+        from envmagic.face.options import make_request, must_fit  # noqa: PLC0415 (as above)
+
+        must_fit(arguments)
         if arguments.undo is not None:
             return self._answer(self._undo(arguments))
-        from envmagic.face.options import make_request  # noqa: PLC0415 (as above)
         from envmagic.story.preview import preview  # noqa: PLC0415 (as above)
 
         request = make_request(arguments, self._node.platform(), default=self._desk.lock)
@@ -93,7 +96,10 @@ class EnvMagics(Magics):
 
         if arguments.yes:
             return self._answer(self._apply(work, arguments))
-        return self._answer(self._offer(work, lambda: preview(request, self._node)))
+        done = self._offer(work, lambda: preview(request, self._node))
+        if request.smoke and isinstance(done, Report) and not done.plan.work:
+            done = self._apply(work, arguments)
+        return self._answer(done)
 
     def _undo(self, arguments: argparse.Namespace) -> Report | Outcome:
         from envmagic.story.sync import preview_undo, undo  # noqa: PLC0415 (not for a quick look)
@@ -127,9 +133,13 @@ class EnvMagics(Magics):
         print(f"wrote `{arguments.file}`: {summarize(text)}")
 
     def _compare(self, request: Request, arguments: argparse.Namespace) -> Report:
-        report = self._print(self._preview(request, online=arguments.online), arguments)
+        from envmagic.story.smoke import must_work, with_smoke  # noqa: PLC0415 (as above)
+
+        report = self._preview(request, online=arguments.online)
+        report = self._print(with_smoke(request, report, self._node), arguments)
         if arguments.check and not report.plan.parity:
             raise ParityError(headline(report), "`%envsync` without `--check` makes it equal")
+        must_work(report)
         return report
 
     def _print(self, report: Report, arguments: argparse.Namespace) -> Report:
@@ -167,7 +177,7 @@ class EnvMagics(Magics):
             bar.end("", "")
             raise
         if arguments.json:
-            report = self._with_gpus(outcome.after or outcome.before)
+            report = self._with_gpus(outcome.latest)
             print(render_json(report, every=arguments.all, outcome=outcome))
         else:
             html = render_outcome_html(outcome, restart_html(self._front_end()))

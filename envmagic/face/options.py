@@ -77,6 +77,12 @@ def add_diff_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--allow-ranges", action="store_true", help="accept lines like `numpy>=1`")
     parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="in the end import torch in a fresh process, and multiply on each GPU; "
+        "with --check: if the environment is equal",
+    )
+    parser.add_argument(
         "--as-machine",
         metavar="FILE",
         help="judge the lock for another machine: what `envmagic info --json` printed there",
@@ -129,6 +135,19 @@ def add_undo(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def must_fit(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for options that do not go together."""
+    if arguments.smoke and arguments.dry_run:
+        raise UsageError(
+            "`--smoke` runs what is installed, and a dry run runs nothing",
+            "`--check --smoke` tries out an environment that is equal to the lock, and "
+            "`python -m envmagic info --smoke` any",
+        )
+    if arguments.smoke and (arguments.as_machine or getattr(arguments, "undo", None)):
+        other = "--as-machine" if arguments.as_machine else "--undo"
+        raise UsageError(f"`--smoke` does not go with `{other}`", "leave one of them out")
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"`{text}` is not a number of changes")
@@ -148,8 +167,10 @@ def make_request(
 ) -> Request:
     """Read the lock that the arguments name, or `default`, or the one in this folder.
 
-    Raises LockError for a lock that cannot be used.
+    Raises LockError for a lock that cannot be used, and UsageError for options that do
+    not go together.
     """
+    must_fit(arguments)
     path = arguments.lock or default or find_lock(Path.cwd())
     lock = read_lock(path, platform, allow_ranges=arguments.allow_ranges)
     places = [
@@ -167,4 +188,5 @@ def make_request(
         ),
         options=(*places, *(["--no-index"] if arguments.no_index else [])),
         machine=read_machine(arguments.as_machine) if arguments.as_machine else None,
+        smoke=arguments.smoke,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from envmagic.core.model import Kind, Severity
 from envmagic.core.redact import redact
 from envmagic.core.report import State
-from envmagic.face.card import card_rows, card_title, gpu_rows, memory_words
+from envmagic.face.card import card_rows, card_title, gpu_rows, memory_words, smoke_lines
 from envmagic.face.view import (
     cells,
     environment_line,
@@ -22,6 +22,7 @@ from envmagic.face.view import (
     headline,
     kept_changes,
     kept_line,
+    new_reasons,
     outcome_line,
     shown_changes,
 )
@@ -97,6 +98,7 @@ def render_html(report: Report, *, kinds: Collection[Kind] | None = None, query:
         _table(chosen, report, _count(len(chosen), len(changes))) if changes else "",
         _kept(report),
         _card(report),
+        _smoke(report),
         _restart(report),
     ]
     return _box(parts)
@@ -119,9 +121,14 @@ def render_outcome_html(outcome: Outcome, button: str = "") -> str:
         parts.append(
             '<p class="em-soft">No restart needed: what is loaded is what is on the disk.</p>'
         )
+    parts.append(_smoke(outcome.latest))
     if after is not None:
-        parts.append(_findings(after.findings))
+        parts += [_notices(new_reasons(outcome)), _findings(after.findings)]
     return _box(parts)
+
+
+def _smoke(report: Report) -> str:
+    return "".join(f"<p>{_text(line)}</p>" for line in smoke_lines(report.smoke))
 
 
 def _restart(report: Report) -> str:

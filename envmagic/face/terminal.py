@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from envmagic.core.model import Kind
 from envmagic.core.report import Judgement
-from envmagic.face.card import card_lines
+from envmagic.face.card import card_lines, smoke_lines
 from envmagic.face.view import (
     cells,
     environment_line,
@@ -70,5 +70,5 @@ def _print_with_rich(report: Report) -> None:
         for number, line in enumerate(card_lines(report.accelerator, verdict)):
             style = f"bold {_JUDGEMENTS[verdict.verdict]}" if number == 0 else "default"
             console.print(f"[{style}]{escape(redact(line))}[/]")
-    for line in finding_lines(report.findings):
+    for line in (*smoke_lines(report.smoke), *finding_lines(report.findings)):
         console.print(escape(redact(line)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from envmagic.core.model import SCHEMA, VERSION, FindingKind, Kind, Severity, When
 from envmagic.core.redact import redact
 from envmagic.core.report import State
-from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines
+from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines, smoke_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from envmagic.change.history import Limits, Past
     from envmagic.core.model import Change, Finding, Platform
-    from envmagic.core.report import Outcome, Report
+    from envmagic.core.report import Outcome, Reason, Report
 
 SYMBOLS = {
     Kind.INSTALL: "+",
@@ -136,6 +136,8 @@ def render_text(report: Report) -> str:
         lines += ["", kept]
     if card := card_lines(report.accelerator, report.verdict):
         lines += ["", *card]
+    if report.smoke:
+        lines += ["", *smoke_lines(report.smoke)]
     if findings := finding_lines(report.findings):
         lines += ["", *findings]
     if report.restart.needed:
@@ -195,6 +197,8 @@ def render_outcome(outcome: Outcome) -> str:
     lines = [outcome_line(outcome), *outcome.problems]
     lines += failure_lines(outcome)
     lines += [f"but {finding.text}" for finding in new_conflicts(outcome)]
+    lines += [f"but {reason.text}" for reason in new_reasons(outcome)]
+    lines += smoke_lines(outcome.latest.smoke)
     after = outcome.after
     if after is not None:
         if after.restart.needed:
@@ -214,6 +218,21 @@ def new_conflicts(outcome: Outcome) -> list[Finding]:
         finding
         for finding in outcome.after.findings
         if finding.kind in kinds and (finding.name, finding.requirement) not in before
+    ]
+
+
+def new_reasons(outcome: Outcome) -> list[Reason]:
+    """Return what the verdict has only found on the disk, and a reader should act on."""
+    before, after = outcome.before, outcome.after
+    if after is None or after.verdict is None or before.verdict is None:
+        return []
+    if before.accelerator != after.accelerator:  # the driver was slower than the sync
+        return []
+    known = {reason.text for reason in before.verdict.reasons}
+    return [
+        reason
+        for reason in after.verdict.reasons
+        if reason.text not in known and reason.severity is not Severity.NOTE
     ]
 
 
@@ -315,7 +334,7 @@ def report_to_json(
         "counts": report.plan.counts(),
         "changes": [_change_to_json(change, report) for change in changes],
         "findings": [_finding_to_json(finding) for finding in report.findings],
-        "accelerator": accelerator_to_json(report.accelerator, report.verdict),
+        "accelerator": accelerator_to_json(report.accelerator, report.verdict, report.smoke),
         "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
     }
     if outcome is not None:

@@ -31,7 +31,8 @@ from envmagic.core.report import Outcome, Progress, Report, State
 from envmagic.edge.damage import find_damage
 from envmagic.edge.stage import Stage
 from envmagic.story.prepare import Preparation
-from envmagic.story.preview import make_report, preview, refuse
+from envmagic.story.preview import fill_in, make_report, preview, refuse
+from envmagic.story.smoke import after_smoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,12 +81,17 @@ def preview_online(request: Request, node: Node, face: Face = _SILENT) -> Report
 
 
 def synchronize(request: Request, node: Node, face: Face) -> Outcome:
-    """Make a node equal to a lock: preview, prepare, apply, verify.
+    """Make a node equal to a lock: preview, prepare, apply, verify; try it out if asked to.
 
     Raises PolicyError for a refusal, EngineError where something cannot be had, and
     Cancelled; after each of them the environment is what it was. What goes wrong later
     is put back and not raised: the outcome says it.
     """
+    outcome = _make_equal(request, node, face)
+    return after_smoke(outcome, node, face.tell, face.cancel) if request.smoke else outcome
+
+
+def _make_equal(request: Request, node: Node, face: Face) -> Outcome:
     read_limits()  # a wrong one is told before anything is fetched
     before = preview(request, node)
     must_be_free(home_of(before.platform))
@@ -175,7 +181,7 @@ def _carry_out(
     done = State.HELD if after.plan.held else State.SUCCEEDED
     return Outcome(
         state=done if answer.state == "succeeded" else State(answer.state),
-        before=before,
+        before=fill_in(before, node, 0.0),
         after=after,
         problems=answer.problems,
         log=answer.log,

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 """The repository."""
 
-Kind = Literal["bare", "kernel", "science"]
-"""`bare` holds envmagic and what it requires, `kernel` ipykernel too, `science` numpy as well."""
+Kind = Literal["bare", "kernel", "science", "torch"]
+"""`bare` holds envmagic and what it requires, `kernel` ipykernel too, `science` and `torch` also
+numpy or torch: whichever build of it the ordinary index has for this machine."""
+
+TORCH = "2.13.0"
 
 NUMPY = ("1.26.4", "2.2.6") if sys.version_info < (3, 13) else ("2.3.4", "2.3.5")
 """The numpy of `science`, and another that has wheels for this Python, too."""
@@ -113,6 +116,8 @@ def _requirements(kind: Kind) -> list[str]:
         requirements += [line for line in group if line.startswith("ipykernel")]
     if kind == "science":
         requirements.append(f"numpy=={NUMPY[0]}")
+    if kind == "torch":
+        requirements.append(f"torch=={TORCH}")
     return requirements
 
 

@@ -25,12 +25,22 @@ from envmagic.core.model import (
     Snapshot,
     Source,
     SourceKind,
+    TorchBuild,
     When,
     canonical_name,
     read_version,
 )
 from envmagic.core.plan import make_plan
-from envmagic.core.report import Accelerator, Gpu, Judgement, Outcome, Report, Restart, State
+from envmagic.core.report import (
+    Accelerator,
+    Gpu,
+    Judgement,
+    Outcome,
+    Report,
+    Restart,
+    State,
+    Trial,
+)
 from envmagic.edge.machine import accelerator_from_json
 from envmagic.edge.node import LocalNode
 from envmagic.face.card import JUDGEMENTS, accelerator_line, accelerator_to_json, card_lines
@@ -397,6 +407,57 @@ def test_every_severity_has_its_place() -> None:
     ]
 
 
+SMOKE = (
+    Trial(
+        device="cuda:0",
+        passed=True,
+        name="NVIDIA A100",
+        capability="8.0",
+        torch="2.4.0+cu121",
+        cuda="12.1",
+        milliseconds=12.34,
+    ),
+    Trial(device="cuda:1", passed=False, problem="RuntimeError: <no>\nmore", hint="try `x`"),
+    Trial(device="cuda", passed=None, problem="no driver"),
+    Trial(device="cpu", passed=False, problem="ArithmeticError: wrong"),
+)
+
+
+def test_a_smoke_test_in_words() -> None:
+    shown = replace(EQUAL, smoke=SMOKE)
+    lines = [
+        "✓ smoke test on GPU 0 (NVIDIA A100): torch 2.4.0+cu121 multiplies rightly, in 12.3 ms",
+        "✗ smoke test on GPU 1: failed: RuntimeError: <no> — try `x`",
+        "– smoke test on a GPU: not run: no driver",
+        "✗ smoke test on the CPU: failed: ArithmeticError: wrong",
+    ]
+    assert render_text(shown).splitlines()[-4:] == lines
+    unchanged = Outcome(state=State.UNCHANGED, before=shown)
+    assert render_outcome(unchanged).splitlines()[-4:] == lines
+    for html in (render_html(shown), render_outcome_html(unchanged)):
+        assert "RuntimeError: &lt;no&gt; — try <code>x</code>" in html
+    assert shown.smoke_failed
+    assert not replace(EQUAL, smoke=SMOKE[::2]).smoke_failed
+    unasked = report_to_json(replace(shown, accelerator=None))["accelerator"]
+    assert (unasked["problem"], len(unasked["smoke"])) == ("the driver has not answered yet", 4)
+
+
+def test_what_only_the_disk_could_tell_is_told_after_a_sync() -> None:
+    machine = machine_of("a100-550")
+    torch = dist("torch==2.4.0")
+    before = replace(FULL, accelerator=machine, verdict=judge_text("torch==2.4.0\n", machine))
+    found = judge_text("torch==2.4.0\n", machine, torch, torch=TorchBuild(version="2.4.0"))
+    after = replace(EQUAL, accelerator=machine, verdict=found)
+    outcome = Outcome(state=State.SUCCEEDED, before=before, after=after)
+    words = "it is built for the CPU alone, the lock means CUDA 12.1 (torch 2.4.0)"
+    assert f"but `torch` 2.4.0 is installed and stays: {words}" in render_outcome(outcome)
+    assert words in render_outcome_html(outcome)
+    known = replace(outcome, before=replace(before, verdict=found))
+    assert words not in render_outcome(known)
+    slow = replace(outcome, before=replace(before, accelerator=None))
+    assert words not in render_outcome(slow)
+
+
 def _of(severity: Severity) -> Finding:
     return finding(severity, "text")
 
@@ -472,6 +533,19 @@ SCHEMA = {
         "absent": bool,
         "verdict": str,
         "reasons": [],
+        "smoke": [
+            {
+                "device": str,
+                "state": str,
+                "name": str,
+                "capability": str,
+                "torch": str,
+                "cuda": str,
+                "milliseconds": float,
+                "problem": type(None),
+                "hint": type(None),
+            }
+        ],
         "problem": type(None),
     },
     "restart": {"needed": bool, "reasons": [str]},
@@ -479,8 +553,9 @@ SCHEMA = {
 
 
 def test_the_json_has_its_schema() -> None:
-    data = json.loads(render_json(FULL))
+    data = json.loads(render_json(replace(FULL, smoke=SMOKE)))
     assert shape(data) == SCHEMA
+    assert json.loads(render_json(FULL))["accelerator"]["smoke"] == []
     assert data["schema"] == 1
     assert data["counts"] == FULL.plan.counts()
     assert data["lock"] == {
@@ -645,6 +720,7 @@ def everything_that_carries_a_secret() -> tuple[Report, Outcome]:
         shown,
         findings=(*shown.findings, told),
         restart=Restart(reasons=("`a` 1 is loaded, 2 is on disk",)),
+        smoke=(Trial(device="", passed=False, problem=f"OSError: {url}"),),
         plan=Plan(changes=shown.plan.changes, findings=shown.plan.findings),
     )
     outcome = Outcome(

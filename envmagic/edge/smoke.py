@@ -1,0 +1,90 @@
+"""A smoke test of torch: on each device memory, a multiplication, and what comes out of it.
+
+`story/smoke.py` runs this file as a script in a fresh process; nothing imports it. It stands
+on the standard library and on the torch that it finds, and tells each step in a line of JSON
+before it goes on: whatever ends it, it is known where.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+_SIDE = 256
+_TOLERANCE = 1e-3
+"""How far a product may be off, by its largest number: far more than any rounding."""
+
+
+def main() -> None:
+    """Try what there is, device by device."""
+    # Before Python 3.11 the folder of a script is where it imports from first.
+    here = str(Path(__file__).resolve().parent)
+    sys.path[:] = [entry for entry in sys.path if entry != here]
+    _tell("begin", device="")
+    try:
+        torch = import_module("torch")
+        devices = _find_devices(torch)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is what was asked for)
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        _tell("absent" if absent else "failed", device="", problem=_words(error))
+        devices = []
+    for device in devices:
+        _tell("begin", device=device)
+        try:
+            _tell("passed", device=device, **_try_out(torch, device))
+        except Exception as error:  # noqa: BLE001 (likewise)
+            _tell("failed", device=device, problem=_words(error))
+    _tell("end")
+
+
+def _find_devices(torch: Any) -> list[str]:  # noqa: ANN401 (not there for a type checker)
+    """Return each GPU that torch can use, or the CPU; tell why there is no GPU."""
+    version = torch.version
+    cuda, hip = getattr(version, "cuda", None), getattr(version, "hip", None)
+    _tell("torch", torch=str(torch.__version__), cuda=cuda, hip=hip)
+    if torch.cuda.is_available():
+        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if cuda or hip:
+        try:
+            torch.cuda.init()
+        except Exception as error:  # noqa: BLE001 (likewise)
+            _tell("skipped", device="cuda", problem=_words(error))
+    return ["cpu"]
+
+
+def _try_out(torch: Any, device: str) -> dict[str, Any]:  # noqa: ANN401 (likewise)
+    """Return what a device is, and how long it took; raises where something is amiss."""
+    told: dict[str, Any] = {}
+    if device != "cpu":
+        major, minor = torch.cuda.get_device_capability(device)
+        name = torch.cuda.get_device_name(device)
+        told = {"name": str(name), "capability": f"{major}.{minor}"}
+    numbers = torch.arange(_SIDE * _SIDE, dtype=torch.float32).reshape(_SIDE, _SIDE)
+    left, right = numbers % 7, numbers % 5
+    expected = left.double() @ right.double()
+    began = time.perf_counter()
+    product = left.to(device) @ right.to(device)
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+    told["milliseconds"] = round((time.perf_counter() - began) * 1e3, 3)
+    off = float((product.cpu().double() - expected).abs().max())
+    if not off <= _TOLERANCE * float(expected.abs().max()):  # nor is NaN
+        raise ArithmeticError(f"the product is wrong, by up to {off:g}")
+    return told
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _tell(step: str, **said: Any) -> None:  # noqa: ANN401 (JSON)
+    sys.stdout.write(f"\n{json.dumps({'smoke': step, **said})}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

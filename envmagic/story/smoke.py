@@ -1,0 +1,90 @@
+"""A smoke test of what is installed, in a fresh process: never in the kernel."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from envmagic.change.job import interrupts_set
+from envmagic.core.engine import last_words
+from envmagic.core.errors import Cancelled, SmokeError
+from envmagic.core.nodes import Command
+from envmagic.core.report import Progress, State
+from envmagic.core.trials import read_trials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envmagic.core.nodes import Node
+    from envmagic.core.report import Outcome, Report, Trial
+    from envmagic.core.request import Request
+
+_SCRIPT = Path(__file__).parents[1] / "edge" / "smoke.py"
+_LIMIT = 120.0
+"""Seconds: a cold disk takes half a minute to import torch from."""
+_GPU_WAIT = 2.0
+
+
+def run_smoke(
+    node: Node,
+    tell: Callable[[Progress], None] = lambda _: None,
+    cancel: Event | None = None,
+    *,
+    limit: float = _LIMIT,
+) -> tuple[Trial, ...]:
+    """Import torch in a fresh process of a node, and multiply on each GPU, else on the CPU.
+
+    It is ended after `limit` seconds, and where `cancel` is set; that is told, not raised.
+    """
+    tell(Progress(phase="Running the smoke test"))
+    cancel, stop, end = cancel or Event(), Event(), time.monotonic() + limit
+
+    def tick() -> None:
+        if cancel.is_set() or time.monotonic() > end:
+            stop.set()
+
+    # Its bytecode would be a change: `-B` writes none.
+    command = Command(arguments=("-B", str(_SCRIPT)))
+    # To the very end: who has changed something must not be told that nothing was.
+    with interrupts_set(stop), tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
+        log = Path(folder, "smoke.log")
+        ended = ""
+        try:
+            code = node.run(command, log=log, cancel=stop, tick=tick)
+        except Cancelled:
+            late = time.monotonic() > end
+            ended = f"it did not end within {limit:g} seconds" if late else "it was stopped"
+        said = log.read_text("utf-8", "replace")
+        ended = ended or f"its process ended with {code}: {last_words(said, 2)}"
+        machine = node.accelerator(_GPU_WAIT)
+    return read_trials(said, machine, ended)
+
+
+def with_smoke(request: Request, report: Report, node: Node) -> Report:
+    """Return a comparison with a smoke test, if one is asked for and the two are equal."""
+    if not request.smoke or not report.plan.parity:
+        return report
+    return replace(report, smoke=run_smoke(node))
+
+
+def after_smoke(
+    outcome: Outcome, node: Node, tell: Callable[[Progress], None], cancel: Event
+) -> Outcome:
+    """Return what became of a sync with a smoke test of it, unless it failed."""
+    if outcome.state in {State.ROLLED_BACK, State.FAILED}:
+        return outcome
+    tried = replace(outcome.latest, smoke=run_smoke(node, tell, cancel))
+    if outcome.after is None:
+        return replace(outcome, before=tried)
+    return replace(outcome, after=tried)
+
+
+def must_work(report: Report) -> None:
+    """Raise SmokeError where a smoke test has failed."""
+    failed = [trial for trial in report.smoke if trial.passed is False]
+    if failed:
+        raise SmokeError(f"the smoke test failed: {failed[0].problem}", failed[0].hint)
