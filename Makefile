@@ -24,7 +24,7 @@ SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test torture lint verdicts panel bench lab floors browser clean
+.PHONY: help demo test torture lint verdicts wire panel bench lab floors browser clean
 
 help: ## show this
 	@echo "usage: make TARGET"
@@ -49,6 +49,9 @@ lint: $(READY) ## ruff, mypy and the layers
 
 verdicts: $(READY) ## print which lock runs on which machine, and why
 	@PYTHONPATH=tests $(BIN)/python -m support.verdicts
+
+wire: $(READY) ## write the examples of the sidebar's wire form again, for both languages' tests
+	@PYTHONPATH=tests $(BIN)/python -m support.wire
 
 panel: $(NPM) ## test the sidebar, build it, and hold it against what is committed
 	@cd labextension && npx tsc && node --no-warnings --test --test-reporter=dot test/ && npm run --silent build >/dev/null

@@ -66,6 +66,8 @@ def write_lock(path: str, text: str, *, force: bool) -> bool:
     Raises FileDiffersError for a file that is there and differs, unless `force`.
     """
     target = Path(path)
+    if target.is_dir():
+        raise PolicyError(f"`{path}` is a directory", "name a file in it")
     if target.exists():
         if target.read_bytes() == text.encode():
             return False

@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import threading
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +14,27 @@ from envmagic.change import rescue
 from envmagic.change.history import find_untold, mark_told, read_history
 from envmagic.change.transaction import ask_to_stop, find_at_work, home_of, recover
 from envmagic.core.errors import EnvmagicError, PolicyError
+from envmagic.core.lock import LockError
 from envmagic.core.model import SCHEMA, VERSION
 from envmagic.core.redact import redact
 from envmagic.core.report import Report
 from envmagic.core.requirement import requirements_of
 from envmagic.edge.freeze import freeze, summarize
-from envmagic.edge.lockfile import CANDIDATES, write_lock
+from envmagic.edge.lockfile import CANDIDATES, find_lock, write_lock
 from envmagic.face.card import accelerator_to_json
 from envmagic.face.desk import this_kernel
-from envmagic.face.options import Parser, add_diff_options, make_request
-from envmagic.face.view import (
-    count_steps,
-    headline,
-    past_line,
-    platform_to_json,
-    report_to_json,
+from envmagic.face.memory import Memory
+from envmagic.face.options import Parser, UsageError, add_diff_options, make_request
+from envmagic.face.view import past_line, report_to_json
+from envmagic.face.wire import (
+    error_to_json,
+    page_of,
+    past_to_json,
+    past_to_work,
+    place_to_json,
+    shown_to_json,
+    work_to_json,
 )
-from envmagic.face.wire import error_to_json, page_of, past_to_work, work_to_json
 from envmagic.face.work import Work
 from envmagic.story.preview import fill_in, preview
 from envmagic.story.sync import preview_online, preview_undo, synchronize, undo
@@ -40,14 +43,16 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from envmagic.change.history import Past
     from envmagic.core.request import Request
     from envmagic.face.desk import Desk
     from envmagic.face.work import Task
 
     Json = dict[str, Any]
 
-_REMEMBERED = 8
 _GPU_WAIT = 2.0
+_REQUIRERS = 200
+"""How many of those that require a project are told."""
 
 
 class Reply:
@@ -80,6 +85,9 @@ def handle(text: str) -> Reply:
         return Reply(_PANELS[0].answer(request["method"], request.get("args", {})))
     except EnvmagicError as error:
         return Reply({"error": error_to_json(error)})
+    except OSError as error:
+        wrong = PolicyError(f"`{error.filename}` cannot be used: {error.strerror}")
+        return Reply({"error": error_to_json(wrong)})
 
 
 class Panel:
@@ -89,11 +97,12 @@ class Panel:
         self._desk = desk
         self._node = desk.node
         self._home = home_of(desk.node.platform())
-        self._shown: dict[str, tuple[Report, Request | None]] = {}
-        self._remembering = threading.Lock()
+        self._memory = Memory()
+        self._files: dict[str, tuple[str, ...]] = {}
+        """The files that each lock was read from."""
+        self._starting = threading.Lock()
         self._work: Work | None = None
-        self._request: Request | None = None
-        """What is at work, or has ended and was not dismissed; and what was asked for."""
+        """What is at work, or has ended and was not dismissed."""
 
     def answer(self, method: str, arguments: Json) -> Json:
         """Return the reply to one request; raises EnvmagicError for what a user can cause."""
@@ -120,15 +129,21 @@ class Panel:
         What is wrong with the lock is part of the answer: all else is told beside it.
         """
         found: Json = {"report": None, "rest": 0, "error": None}
+        chosen = lock or self._desk.lock
         try:
             if self._work is None or self._work.ended:
                 recover(self._home)
-            found |= self._compare(lock, options)
+            chosen = chosen or find_lock(Path.cwd())
+            found |= self._compare(chosen, options)
         except EnvmagicError as error:
             found["error"] = error_to_json(error)
-        chosen = found.pop("lock", "") or lock or self._desk.lock
         return {
-            "place": self._place(),
+            "place": place_to_json(
+                self._node.platform(),
+                folder=str(Path.cwd()),
+                # Set by the Jupyter server: the notebook's path, which tells its view of the files.
+                session=os.environ.get("JPY_SESSION_NAME"),
+            ),
             "locks": [name for name in CANDIDATES if Path(name).is_file()],
             "lock": chosen,
             **found,
@@ -139,54 +154,56 @@ class Panel:
 
     def _compare(self, lock: str, options: str) -> Json:
         arguments = _parse(lock, options)
-        request = make_request(arguments, self._node.platform(), default=self._desk.lock)
-        self._desk.lock = request.lock.path
-        return {"lock": request.lock.path, **self._show(preview(request, self._node), request)}
+        try:
+            request = make_request(arguments, self._node.platform())
+        except LockError as error:  # a fault may stand in a file that the lock includes
+            wrong = (fault.where.rpartition(":")[0] for fault in error.faults)
+            self._files[lock] = (lock, *dict.fromkeys(wrong))
+            raise
+        self._files[lock] = request.lock.files
+        self._desk.lock = lock
+        return self._show(preview(request, self._node), request)
 
     def rows(self, report: str, start: int) -> Json:
         """Return more rows of a report: those from `start` on, as many as one reply carries."""
-        return page_of(report_to_json(self._find(report)[0], every=True)["changes"], start)
+        shown = self._memory.find(report).report
+        return page_of(report_to_json(shown, every=True)["changes"], start)
 
     def report(self, report: str) -> Json:
         """Return a report again that was shown, or that a piece of work has made."""
-        return self._show(*self._find(report))
+        shown = self._memory.find(report)
+        return self._show(shown.report, shown.request)
 
     def gpus(self, report: str) -> Json:
         """Return the driver's answer and the verdict, having waited for it a moment."""
-        shown, request = self._find(report)
-        shown = fill_in(shown, self._node, _GPU_WAIT)
-        self._shown[report] = (shown, request)
-        return {"accelerator": accelerator_to_json(shown.accelerator, shown.verdict)}
+        shown = self._memory.find(report)
+        shown.report = filled = fill_in(shown.report, self._node, _GPU_WAIT)
+        return {"accelerator": accelerator_to_json(filled.accelerator, filled.verdict)}
 
     def explain(self, report: str, name: str) -> Json:
         """Return what of the installed set requires a project, a sentence each."""
-        shown, _ = self._find(report)
+        shown = self._memory.find(report).report
         markers = shown.platform.markers
         installed = [c.installed for c in shown.plan.changes if c.installed is not None]
-        return {
-            "requirers": [
-                f"{distribution.name} {distribution.version} requires {redact(requirement.text)}"
-                for distribution in installed
-                for requirement in requirements_of(distribution, markers, frozenset())
-                if requirement.name == name
-            ]
-        }
+        requirers = [
+            f"{distribution.name} {distribution.version} requires {redact(requirement.text)}"
+            for distribution in installed
+            for requirement in requirements_of(distribution, markers, frozenset())
+            if requirement.name == name
+        ]
+        return {"requirers": requirers[:_REQUIRERS], "rest": len(requirers[_REQUIRERS:])}
 
     def stamp(self, lock: str = "") -> Json:
         """Return a mark that is another one as soon as there is reason to look again.
 
         Cheap: it asks only when some folders and files were changed last.
         """
-        places = [*self._node.platform().site, str(self._home), ".", *self._files(lock)]
+        files = self._files.get(lock, (lock,) if lock else ())
+        # Not the folder of the notebook: whenever that is saved, something changes there.
+        places = [*self._node.platform().site, str(self._home), *CANDIDATES, *files]
         seen = "\n".join(f"{place} {_changed(place)}" for place in places)
         work = self._at_work()
         return {"stamp": hashlib.sha256(seen.encode()).hexdigest()[:16], "work": work}
-
-    def _files(self, lock: str) -> tuple[str, ...]:
-        for _, request in reversed(self._shown.values()):
-            if request is not None and request.lock.path == lock:
-                return request.lock.files
-        return (lock,) if lock else ()
 
     def look_back(self, count: int = 1) -> Json:
         """Return what an undo of the last changes would do."""
@@ -197,36 +214,41 @@ class Panel:
 
         Where there is more to do than the report shows, that is asked about first.
         """
-        if self._work is not None and not self._work.ended:
-            raise PolicyError(f"{self._work.title} is at work here", "wait, or cancel it")
-        shown, request = self._find(report)
-        self._request, name = request, shown.lock.path
-        if what == "undo" or request is None:
-            self._work = Work("undo", f"Undo of `{name}`", self._undo(count), shown)
-        elif what == "preview":
-            self._work = Work(what, f"Preview of `{name}`", self._preview(request), shown)
-        else:
-            self._work = Work("sync", f"Sync with `{name}`", self._synchronize(request), shown)
+        shown = self._memory.find(report)
+        name, request = shown.report.lock.path, shown.request
+        with self._starting:
+            if self._work is not None and not self._work.ended:
+                raise PolicyError(f"{self._work.title} is at work here", "wait, or cancel it")
+            title, task = self._task(what, name, request, count)
+            self._work = Work(what, title, task, shown.report, request)
         return self.work()
 
-    def _preview(self, request: Request) -> Task:
-        return lambda face: preview_online(request, self._node, face)
-
-    def _synchronize(self, request: Request) -> Task:
-        return lambda face: synchronize(request, self._node, face)
-
-    def _undo(self, count: int) -> Task:
-        return lambda face: undo(self._node, face, count)
+    def _task(self, what: str, name: str, request: Request | None, count: int) -> tuple[str, Task]:
+        if what == "undo":
+            return f"Undo of `{name}`", lambda face: undo(self._node, face, count)
+        if request is None:
+            raise PolicyError("this comparison is that of an undo", "compare with a lock")
+        tasks: dict[str, tuple[str, Task]] = {
+            "preview": (
+                f"Preview of `{name}`",
+                lambda face: preview_online(request, self._node, face),
+            ),
+            "sync": (f"Sync with `{name}`", lambda face: synchronize(request, self._node, face)),
+        }
+        return tasks[what]
 
     def work(self, log: int = 0) -> Json:
         """Return how far what is at work has come, and what its tools have said since `log`."""
         said, end = self._work.said(log) if self._work else ("", 0)
         return {"work": self._at_work(), "log": said, "log_end": end}
 
-    def agree(self) -> Json:
-        """Go on, although there is more to do than was shown at first."""
+    def agree(self, report: str = "") -> Json:
+        """Go on, although there is more to do than was shown at first.
+
+        With a report, only if that is what is asked about: another question may have come since.
+        """
         if self._work is not None:
-            self._work.agree()
+            self._work.agree(self._memory.find(report).made if report else None)
         return self.work()
 
     def cancel(self) -> Json:
@@ -251,23 +273,10 @@ class Panel:
         write_lock(file, text, force=force)
         return {"wrote": file, "summary": summarize(text)}
 
-    def _place(self) -> Json:
-        """Return where this kernel lives, and what it works on."""
-        where = self._node.platform()
-        return {
-            **platform_to_json(where, kernel=True),
-            "executable": where.executable,
-            "folder": str(Path.cwd()),
-            # Set by the Jupyter server: the notebook's path, which tells its view of the files.
-            "session": os.environ.get("JPY_SESSION_NAME"),
-        }
-
     def _last_change(self) -> Json | None:
         """Return what an undo would put back; None: nothing is kept."""
         past = next((past for past in read_history(self._home) if past.can_be_undone), None)
-        if past is None:
-            return None
-        return {"title": redact(past.title), "began": past.began, "steps": count_steps(past)}
+        return None if past is None else past_to_json(past)
 
     def _news(self) -> list[str]:
         """Return how changes have ended that nobody was watching."""
@@ -277,57 +286,48 @@ class Panel:
 
     def _show(self, report: Report, request: Request | None) -> Json:
         """Return as much of a report as one reply carries, and remember it for the rest."""
-        whole = report_to_json(report, every=True)
-        whole |= {"id": self._remember(report, request), "headline": headline(report)}
-        page = page_of(whole["changes"], 0)
-        whole["changes"] = page["rows"]
-        return {"report": whole, "rest": page["rest"]}
-
-    def _remember(self, report: Report, request: Request | None) -> str:
-        with self._remembering:
-            for name, (known, _) in self._shown.items():
-                if known is report:
-                    return name
-            name = uuid.uuid4().hex
-            self._shown[name] = (report, request)
-            for oldest in list(self._shown)[:-_REMEMBERED]:
-                del self._shown[oldest]
-        return name
-
-    def _find(self, name: str) -> tuple[Report, Request | None]:
-        if name not in self._shown:
-            raise PolicyError("this comparison is no longer remembered", "compare again")
-        return self._shown[name]
+        return shown_to_json(report, self._memory.keep(report, request))
 
     def _at_work(self) -> Json | None:
         """Return what is at work in this kernel or beside it, or how it has ended."""
         work = self._work
         if work is None or work.ended:
-            past = find_at_work(self._home)
-            if past is not None and not rescue.is_at_work(str(past.folder)):
-                recover(self._home)  # it was killed
-            elif past is not None:
-                return past_to_work(past)
+            beside = self._find_beside()
+            if beside is not None:
+                return past_to_work(beside)
         if work is None:
             return None
         report = work.question or (work.result if isinstance(work.result, Report) else None)
-        name = self._remember(report, self._request) if report else None
-        return work_to_json(work, name)
+        return work_to_json(work, self._memory.keep(report, work.request) if report else None)
+
+    def _find_beside(self) -> Past | None:
+        """Return the change that another process is making; a killed one's is put back."""
+        if not rescue.find_unfinished(str(self._home)):  # reads no journal
+            return None
+        past = find_at_work(self._home)
+        if past is not None and not rescue.is_at_work(str(past.folder)):
+            recover(self._home)
+            return find_at_work(self._home)  # somebody else may be putting it back
+        return past
 
 
 def _parse(lock: str, options: str) -> argparse.Namespace:
-    """Return what a user has set, as the options of `%envsync`; raises OptionError."""
+    """Return what a user has set, as the options of `%envsync`; raises UsageError."""
     parser = Parser(prog="%envsync", add_help=False)
     add_diff_options(parser)
-    arguments = parser.parse_args(shlex.split(options))
+    try:
+        words = shlex.split(options)
+    except ValueError as error:
+        raise UsageError(f"the options `{options}` cannot be read: {error}") from error
+    arguments = parser.parse_args(words)
     arguments.lock = lock
     return arguments
 
 
-def _changed(place: str) -> int:
-    """Return when something was last changed there, in nanoseconds; 0: there is nothing."""
+def _changed(place: str) -> str:
+    """Return what tells that something was changed there; empty: there is nothing."""
     try:
         status = Path(place).stat()
     except OSError:
-        return 0
-    return status.st_mtime_ns ^ status.st_size
+        return ""
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"

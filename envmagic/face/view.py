@@ -333,7 +333,7 @@ def report_to_json(
         "prepared": report.prepared,
         "counts": report.plan.counts(),
         "changes": [_change_to_json(change, report) for change in changes],
-        "findings": [_finding_to_json(finding) for finding in report.findings],
+        "findings": [finding_to_json(finding) for finding in report.findings],
         "accelerator": accelerator_to_json(report.accelerator, report.verdict, report.smoke),
         "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
     }
@@ -372,7 +372,8 @@ def _change_to_json(change: Change, report: Report) -> dict[str, Any]:
     }
 
 
-def _finding_to_json(finding: Finding) -> dict[str, Any]:
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding in the wire form."""
     return {
         "kind": finding.kind.value,
         "name": finding.name or None,

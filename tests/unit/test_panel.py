@@ -1,0 +1,443 @@
+"""The sidebar's half in the kernel, as far as it needs no kernel."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.story import wait_until
+from support.wire import FOLDER, make_report, wire_files
+
+from envmagic.core.errors import Cancelled, EngineError, EnvmagicError, PolicyError
+from envmagic.core.lock import LockError, parse_lock
+from envmagic.core.model import Finding, FindingKind, Severity
+from envmagic.core.report import Accelerator, Outcome, Progress, State
+from envmagic.edge.node import LocalNode
+from envmagic.edge.probe import look_at_platform
+from envmagic.face.desk import Desk
+from envmagic.face.memory import Memory
+from envmagic.face.options import UsageError
+from envmagic.face.panel import Panel
+from envmagic.face.wire import error_to_json, page_of, shown_to_json, work_to_json
+from envmagic.face.work import Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from envmagic.face.work import Task
+    from envmagic.story.sync import Face
+
+LIMIT = 500_000
+DONE = Outcome(state=State.UNCHANGED, before=make_report("attrs"))
+
+
+@pytest.mark.parametrize("name", sorted(wire_files()))
+def test_the_wire_form_is_what_the_golden_files_say(name: str) -> None:
+    """`make wire` writes them; the tests of the sidebar read them, too."""
+    assert wire_files()[name] == (FOLDER / name).read_text("utf-8")
+
+
+def test_pages_join_to_all_rows_and_each_is_small() -> None:
+    rows: list[dict[str, Any]] = [
+        {"name": f"é{number}", "note": "ü" * 60} for number in range(5000)
+    ]
+    found: list[dict[str, Any]] = []
+    rest = len(rows)
+    while rest:
+        page = page_of(rows, len(found))
+        assert len(json.dumps(page)) < LIMIT
+        assert page["rest"] == rest - len(page["rows"])
+        found, rest = found + page["rows"], page["rest"]
+    assert found == rows
+    assert page_of(rows, 5000) == {"rows": [], "rest": 0}
+
+
+def test_of_too_many_findings_the_worst_are_told() -> None:
+    notes = [
+        Finding(kind=FindingKind.MISSING, name="a", text=f"note {n} " * 20, severity=Severity.NOTE)
+        for n in range(5000)
+    ]
+    bad = Finding(kind=FindingKind.REFUSED, name="b", text="no", severity=Severity.ERROR)
+    shown = shown_to_json(replace(make_report(), findings=(*notes, bad)), "id")
+    findings = shown["report"]["findings"]
+    assert len(json.dumps(shown)) < LIMIT
+    assert (findings[0]["text"], findings[0]["severity"]) == ("no", "error")
+    assert findings[-1]["text"] == f"{5001 - (len(findings) - 1)} more findings are not shown here"
+    assert set(findings[-1]) == set(findings[0])
+
+
+def lock_error(text: str) -> LockError:
+    with pytest.raises(LockError) as caught:
+        parse_lock(text, "lock.txt", read=open, markers={}, environ={})  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_an_error_tells_each_fault_with_its_line_and_no_secret() -> None:
+    told = error_to_json(lock_error("alpha\n-r https://user:hunter2@example.org/x.txt\n"))
+    assert [fault["where"] for fault in told["faults"]] == ["lock.txt:1", "lock.txt:2"]
+    assert "hunter2" not in json.dumps(told)
+    assert told["kind"] == "LockError"
+
+
+def test_thousands_of_faults_fit_into_one_reply() -> None:
+    told = error_to_json(lock_error("".join(f"name-{number}>=1\n" for number in range(20_000))))
+    count = len(told["faults"])
+    assert len(json.dumps(told)) < LIMIT
+    assert told["faults"][-1]["text"] == f"and {20_000 - count + 1} more"
+    assert told["faults"][-1]["where"] == f"lock.txt:{count}"
+
+
+def test_any_other_error_has_no_faults() -> None:
+    assert error_to_json(PolicyError("no", "yes")) == {
+        "kind": "PolicyError",
+        "message": "no",
+        "hint": "yes",
+        "faults": [],
+    }
+
+
+# --- work
+
+
+def begin(task: Task, *shown: str) -> Work:
+    return Work("sync", "Sync", task, make_report(*shown) if shown else None)
+
+
+def finish(work: Work) -> Work:
+    wait_until(lambda: work.ended, 10)
+    wait_until(lambda: all(thread.name != "envmagic-work" for thread in threading.enumerate()), 10)
+    return work
+
+
+def say(path: Path, said: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(said)
+
+
+def test_work_that_shows_no_more_than_was_shown_is_not_asked_about() -> None:
+    def task(face: Face) -> Outcome:
+        assert face.agree(make_report("numpy"))
+        return DONE
+
+    work = finish(begin(task, "numpy", "pandas"))
+    assert work.result is DONE
+    assert work.error is None
+
+
+def test_work_asks_each_time_that_there_is_more() -> None:
+    answers = []
+    more, most = make_report("numpy", "pandas"), make_report()
+
+    def task(face: Face) -> Outcome:
+        answers.extend([face.agree(more), face.agree(more), face.agree(most)])
+        return DONE
+
+    work = begin(task, "numpy")
+    wait_until(lambda: work.question is more)
+    assert work_to_json(work, "id")["state"] == "asking"
+    work.agree(most)  # not what is asked about
+    assert work.question is more
+    work.agree(more)
+    wait_until(lambda: work.question is most)
+    work.agree(more)  # the second tab's click, too late
+    assert not work.ended
+    work.agree()
+    assert finish(work).result is DONE
+    assert answers == [True, True, True]
+    assert work.question is None
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_cancel_while_it_asks_is_a_no(early: bool) -> None:  # noqa: FBT001 (a case)
+    gate = threading.Event()
+
+    def task(face: Face) -> Outcome:
+        assert not early or gate.wait(10)
+        if not face.agree(make_report()):
+            raise Cancelled("not applied")
+        return DONE
+
+    work = begin(task, "numpy")
+    if not early:
+        wait_until(lambda: work.question is not None)
+    work.cancel()
+    assert work.cancelling or work.ended
+    gate.set()
+    told = work_to_json(finish(work), None)
+    assert (told["state"], told["cancelled"], told["cancelling"]) == ("ended", True, False)
+
+
+def test_an_error_of_ours_ends_the_work() -> None:
+    def task(_: Face) -> Outcome:
+        raise EngineError("`pip` failed", "try again")
+
+    work = finish(begin(task))
+    assert isinstance(work.error, EnvmagicError)
+    assert work.error.message == "`pip` failed"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_nobody_thought_of_ends_the_work_as_well() -> None:
+    def task(_: Face) -> Outcome:
+        raise ZeroDivisionError
+
+    work = finish(begin(task))
+    assert work.error is not None
+    assert "an error of envmagic itself" in work.error.message
+
+
+def test_the_log_is_told_on_from_any_place_and_kept_when_the_file_is_gone(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.touch()
+    gate, told = threading.Event(), threading.Event()
+
+    def task(face: Face) -> Outcome:
+        face.hear(log)
+        face.tell(Progress(phase="Fetching"))
+        told.set()
+        assert gate.wait(10)
+        say(log, b"last words\n")
+        log.unlink()
+        return DONE
+
+    work = begin(task)
+    assert told.wait(10)
+    assert work.said(0) == ("", 0)
+    say(log, "naïve ".encode())
+    first, end = work.said(0)
+    say(log, "– done\n".encode())
+    second, last = work.said(end)
+    assert (first, second, last) == ("naïve ", "– done\n", 16)
+    gate.set()
+    finish(work)
+    assert work.said(last) == ("last words\n", last + 11)
+    assert work.said(0) == ("naïve – done\nlast words\n", last + 11)
+
+
+def test_a_character_that_is_half_written_is_told_when_it_is_whole(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.touch()
+    gate = threading.Event()
+
+    def task(face: Face) -> Outcome:
+        face.hear(log)
+        assert gate.wait(10)
+        return DONE
+
+    work = begin(task)
+    say(log, b"a\xe2\x80")
+    wait_until(lambda: work.said(0) == ("a", 1))
+    say(log, b"\x93b")
+    assert work.said(1) == ("–b", 5)
+    say(log, b"\xe2")
+    assert work.said(5) == ("", 5)
+    gate.set()
+    finish(work)
+    assert work.said(5) == ("�", 6)  # it will never be whole
+
+
+def test_a_long_log_is_told_in_small_pieces_of_whole_characters(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    text = "\x1b[1m–é\n" * 100_000
+    log.write_text(text, "utf-8")
+
+    def task(face: Face) -> Outcome:
+        face.hear(log)
+        return DONE
+
+    work = finish(begin(task))
+    said, ends = "", [0]
+    while True:
+        piece, end = work.said(ends[-1])
+        assert len(json.dumps(piece)) < LIMIT
+        if not piece:
+            break
+        said += piece
+        ends.append(end)
+    assert ends[-1] == log.stat().st_size
+    assert all(later > earlier for earlier, later in pairwise(ends))
+    assert 300_000 < len(said.encode()) <= 400_000
+    assert "�" not in said
+    assert text.endswith(said)
+
+
+# --- what was shown
+
+
+def test_the_oldest_reports_are_forgotten_and_those_asked_for_are_not() -> None:
+    memory = Memory()
+    first, *others = (memory.keep(make_report(), None) for _ in range(8))
+    kept = memory.find(first)
+    for _ in range(3):
+        memory.keep(make_report(), None)
+    assert memory.find(first) is kept
+    with pytest.raises(PolicyError, match="no longer remembered"):
+        memory.find(others[0])
+
+
+def test_a_report_keeps_its_name_when_the_driver_has_answered() -> None:
+    memory, made = Memory(), make_report()
+    name = memory.keep(made, None)
+    filled = replace(made, accelerator=Accelerator())
+    memory.find(name).report = filled
+    assert memory.keep(made, None) == name
+    assert memory.keep(filled, None) == name
+    assert memory.find(name).report is filled
+
+
+# --- the panel on a made-up environment
+
+
+class Place:
+    """A panel, and the folders that it looks at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site = folder / "site-packages"
+        self.work = folder / "work"
+        for path in (self.site, self.work):
+            path.mkdir()
+        scheme = {"purelib": str(self.site), "data": str(folder)}
+        where = replace(
+            look_at_platform(),
+            prefix=str(folder),
+            site=(str(self.site),),
+            scheme=tuple(scheme.items()),
+        )
+        self.panel = Panel(Desk(node=LocalNode(kernel=True, _platform=where)))
+
+    def ask(self, method: str, **arguments: object) -> dict[str, Any]:
+        return self.panel.answer(method, arguments)
+
+    def stamp(self, lock: str = "first_env.txt") -> str:
+        stamp: str = self.ask("stamp", lock=lock)["stamp"]
+        return stamp
+
+    def write(self, name: str, text: str) -> None:
+        (self.work / name).write_text(text, "utf-8")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    made = Place(tmp_path)
+    monkeypatch.chdir(made.work)
+    return made
+
+
+def test_a_stamp_changes_with_the_lock_and_the_environment_alone(place: Place) -> None:
+    place.write("first_env.txt", "-r more.txt\nalpha==1.0\n")
+    place.write("more.txt", "beta==1.0\n")
+    look = place.ask("look")
+    assert look["error"] is None
+    stamps = [look["stamp"]]
+    place.write("notebook.ipynb", "{}")  # it is saved all the time
+    place.ask("look")
+    assert place.stamp() == stamps[0]
+    place.write("more.txt", "beta==2.0.0\n")
+    stamps.append(place.stamp())
+    place.write("first_env.txt", "-r more.txt\nalpha==2.0.0\n")
+    stamps.append(place.stamp())
+    (place.site / "alpha-2.0.0.dist-info").mkdir()
+    stamps.append(place.stamp())
+    place.write("requirements.txt", "alpha==1.0\n")  # another lock to choose
+    stamps.append(place.stamp())
+    assert len(set(stamps)) == len(stamps)
+    assert place.stamp() == stamps[-1]
+
+
+def test_a_stamp_changes_with_the_included_file_that_was_at_fault(place: Place) -> None:
+    place.write("first_env.txt", "-r more.txt\n")
+    place.write("more.txt", "beta>=1\n")
+    look = place.ask("look")
+    assert [fault["where"] for fault in look["error"]["faults"]] == ["more.txt:1"]
+    place.write("more.txt", "beta==1\n")
+    assert place.stamp() != look["stamp"]
+
+
+def test_a_lock_written_anew_with_its_old_time_and_size_is_another(place: Place) -> None:
+    place.write("first_env.txt", "alpha==1.0\n")
+    before, status = place.stamp(), os.stat("first_env.txt")  # noqa: PTH116 (short)
+    place.write("new.txt", "alpha==2.0\n")
+    os.utime("new.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (place.work / "new.txt").replace(place.work / "first_env.txt")
+    assert place.stamp() != before
+
+
+def test_the_lock_that_is_at_fault_is_named(place: Place) -> None:
+    place.write("requirements.txt", "alpha\n")
+    look = place.ask("look")
+    assert (look["lock"], look["locks"], look["report"]) == (
+        "requirements.txt",
+        ["requirements.txt"],
+        None,
+    )
+    assert look["error"]["faults"][0]["where"] == "requirements.txt:1"
+
+
+def test_no_lock_and_several_are_told_beside_all_else(place: Place) -> None:
+    none = place.ask("look")
+    place.write("first_env.txt", "alpha==1.0\n")
+    place.write("requirements.txt", "alpha==2.0\n")
+    several = place.ask("look")
+    assert (none["locks"], none["lock"]) == ([], "")
+    assert "no lock file" in none["error"]["message"]
+    assert several["locks"] == ["first_env.txt", "requirements.txt"]
+    assert "several lock files" in several["error"]["message"]
+    assert several["place"]["folder"] == str(place.work)
+    assert place.ask("look", lock="requirements.txt")["report"]["lock"]["pins"] == 1
+    assert place.ask("look")["lock"] == "requirements.txt"  # the last one used
+
+
+@pytest.mark.parametrize("options", ["--keep 'a", "--frobnicate", "--keep"])
+def test_options_that_cannot_be_read_are_an_error(place: Place, options: str) -> None:
+    place.write("first_env.txt", "alpha==1.0\n")
+    error = place.ask("look", options=options)["error"]
+    assert error["kind"] == UsageError.__name__
+
+
+def test_options_are_those_of_the_magic(place: Place) -> None:
+    place.write("first_env.txt", "alpha>=1.0\n")
+    assert place.ask("look")["error"]["kind"] == "LockError"
+    look = place.ask("look", options="--allow-ranges --keep 'b c*'")
+    assert look["report"]["counts"]["install"] == 1
+
+
+def test_a_report_that_was_never_shown_is_an_error(place: Place) -> None:
+    for method in ("report", "gpus"):
+        with pytest.raises(PolicyError, match="no longer remembered"):
+            place.ask(method, report="x")
+    for arguments in ({"report": "x", "start": 0}, {"report": "x", "name": "alpha"}):
+        with pytest.raises(PolicyError, match="no longer remembered"):
+            place.ask("rows" if "start" in arguments else "explain", **arguments)
+    with pytest.raises(PolicyError, match="no longer remembered"):
+        place.ask("start", what="sync", report="x")
+
+
+def test_there_is_no_other_work_than_these(place: Place) -> None:
+    """What is not known must not become a sync."""
+    place.write("first_env.txt", "alpha==1.0\n")
+    report = place.ask("look")["report"]["id"]
+    with pytest.raises(KeyError):
+        place.ask("start", what="synk", report=report)
+    assert place.ask("work") == {"work": None, "log": "", "log_end": 0}
+
+
+def test_a_folder_is_no_file_to_freeze_into(place: Place) -> None:
+    for force in (False, True):
+        with pytest.raises(PolicyError, match="is a directory"):
+            place.ask("freeze", file=".", force=force)
+
+
+def test_nothing_is_written_by_looking(place: Place, tmp_path: Path) -> None:
+    place.write("first_env.txt", "alpha==1.0\n")
+    before = sorted(tmp_path.rglob("*"))
+    report = place.ask("look")["report"]["id"]
+    place.ask("gpus", report=report)
+    place.ask("explain", report=report, name="alpha")
+    place.ask("work")
+    place.ask("dismiss")
+    assert sorted(tmp_path.rglob("*")) == before
