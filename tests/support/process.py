@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
 Completed: TypeAlias = "subprocess.CompletedProcess[str]"
 Process: TypeAlias = "subprocess.Popen[str]"
@@ -36,14 +37,21 @@ def clean_environ(home: Path, base: Mapping[str, str] | None = None) -> dict[str
 
 
 def start_process(
-    arguments: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None
+    arguments: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    output: BinaryIO | None = None,
 ) -> Process:
-    """Start a command in its own process session, so that it can be killed whole."""
+    """Start a command in its own process session, so that it can be killed whole.
+
+    What it prints goes into pipes, or into the file `output`.
+    """
     return subprocess.Popen(
         [str(argument) for argument in arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=output or subprocess.PIPE,
+        stderr=output or subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
         env=env,

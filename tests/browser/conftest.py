@@ -1,0 +1,39 @@
+"""What the tests in a browser may ask for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from support.browser import chromium, new_page, shoot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page, for one test."""
+    with new_page(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def picture(page: Page, tmp_path: Path) -> Callable[[str], Path]:
+    """Take a picture of the page, under a name."""
+    return partial(_shoot, page, tmp_path)
+
+
+def _shoot(page: Page, folder: Path, name: str) -> Path:
+    return shoot(page, name, folder)
