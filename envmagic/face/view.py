@@ -194,18 +194,23 @@ def _done(report: Report) -> str:
 
 def render_outcome(outcome: Outcome) -> str:
     """Return an outcome as plain text."""
+    lines, after = outcome_lines(outcome), outcome.after
+    if after is not None and after.restart.needed:
+        lines.append(redact(restart_line(after)))
+    return "\n".join(lines)
+
+
+def outcome_lines(outcome: Outcome) -> list[str]:
+    """Return an outcome in sentences, but for why the kernel should be restarted."""
     lines = [outcome_line(outcome), *outcome.problems]
     lines += failure_lines(outcome)
     lines += [f"but {finding.text}" for finding in new_conflicts(outcome)]
     lines += [f"but {reason.text}" for reason in new_reasons(outcome)]
     lines += smoke_lines(outcome.latest.smoke)
-    after = outcome.after
-    if after is not None:
-        if after.restart.needed:
-            lines.append(restart_line(after))
-        elif after.kernel and outcome.state is State.SUCCEEDED:
-            lines.append("no restart needed: what is loaded is what is on the disk")
-    return redact("\n".join(line for line in lines if line))
+    after, done = outcome.after, outcome.state is State.SUCCEEDED
+    if after is not None and after.kernel and done and not after.restart.needed:
+        lines.append("no restart needed: what is loaded is what is on the disk")
+    return redact("\n".join(line for line in lines if line)).splitlines()
 
 
 def new_conflicts(outcome: Outcome) -> list[Finding]:

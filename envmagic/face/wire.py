@@ -15,8 +15,8 @@ from envmagic.face.view import (
     count_steps,
     finding_to_json,
     headline,
+    outcome_lines,
     platform_to_json,
-    render_outcome,
     report_to_json,
 )
 
@@ -163,7 +163,7 @@ def outcome_to_json(outcome: Outcome) -> Json:
     restart = outcome.after.restart.reasons if outcome.after else ()
     return {
         "state": outcome.state.value,
-        "lines": render_outcome(outcome).splitlines(),
+        "lines": outcome_lines(outcome),
         "log": outcome.log or None,
         "restart": list(restart),
     }

@@ -1,4 +1,6 @@
-/** What a user can do, as the views call it; imports nothing. */
+/** What a user can do, as the views call it; imports types alone. */
+
+import type { Requirers } from './tokens.js';
 
 export interface Actions {
   retry: () => void;
@@ -16,7 +18,7 @@ export interface Actions {
   restart: () => void;
   selectKernel: () => void;
   install: () => void;
-  explain: (name: string) => Promise<string[]>;
+  explain: (name: string) => Promise<Requirers | null>;
   /** Opens a file at a line, given as `file:line`. */
   openLine: (where: string) => void;
 }

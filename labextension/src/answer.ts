@@ -1,6 +1,7 @@
 /** What a kernel's reply means: an answer, or why there is none. Pure. */
 
-import { Fault, SCHEMA } from './tokens.js';
+import { findMismatch, SHAPES } from './shape.js';
+import { Fault, Requests, SCHEMA } from './tokens.js';
 
 export type Answer<T> =
   | { kind: 'ok'; data: T }
@@ -32,8 +33,11 @@ export function expressionFor(method: string, args: object): string {
   return `__import__('envmagic.face.panel', fromlist=['handle']).handle(${text})`;
 }
 
-/** Returns what a kernel has answered to `expressionFor`. */
-export function readAnswer<T>(value: Value | undefined): Answer<T> {
+/** Returns what a kernel has answered to a request. */
+export function readAnswer<M extends keyof Requests>(
+  method: M,
+  value: Value | undefined
+): Answer<Requests[M]> {
   if (!value) {
     return { kind: 'crashed', message: 'the kernel evaluates no expressions' };
   }
@@ -42,16 +46,21 @@ export function readAnswer<T>(value: Value | undefined): Answer<T> {
   }
   const data = value.data?.['application/json'];
   if (!isReply(data)) {
-    return { kind: 'crashed', message: 'the reply is not one of envmagic' };
+    return { kind: 'crashed', message: `the reply to ${method} is not one of envmagic` };
   }
   if (data.schema !== SCHEMA) {
     const side = data.schema < SCHEMA ? 'there' : 'here';
     return { kind: 'older', side, version: data.envmagic };
   }
   if (data.error && Object.keys(data).length === 3) {
+    // Schema, version, and nothing beside it.
     return { kind: 'refused', error: data.error };
   }
-  return { kind: 'ok', data: data as T };
+  const wrong = findMismatch(data, SHAPES[method]);
+  if (wrong) {
+    return { kind: 'crashed', message: `the reply to ${method} is not as agreed: ${wrong}` };
+  }
+  return { kind: 'ok', data: data as unknown as Requests[M] };
 }
 
 interface Reply {
@@ -69,7 +78,7 @@ function isReply(data: unknown): data is Reply {
   );
 }
 
-function readFailure<T>(value: Value): Answer<T> {
+function readFailure(value: Value): Answer<never> {
   const said = value.evalue ?? '';
   if (value.ename === 'ModuleNotFoundError' && said === "No module named 'envmagic'") {
     return { kind: 'missing' };

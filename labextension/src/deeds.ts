@@ -30,7 +30,7 @@ export class Deeds implements Actions {
   cancel = (): void => void this.model.cancel();
   dismiss = (): void => void this.model.dismiss();
   hush = (): void => this.model.hush();
-  explain = (name: string): Promise<string[]> => this.model.explain(name);
+  explain: Actions['explain'] = name => this.model.explain(name);
 
   nameLock = async (): Promise<void> => {
     const state = this.model.state;

@@ -72,7 +72,7 @@ export class Line {
   async ask<M extends keyof Requests>(method: M, args: object = {}): Promise<Answer<Requests[M]>> {
     const limit = this.waits ? PATIENCE : LIMIT;
     const value = await this.evaluate(expressionFor(method, args), limit);
-    return isFailure(value) ? value : readAnswer<Requests[M]>(value);
+    return isFailure(value) ? value : readAnswer(method, value);
   }
 
   /** Installs a version of envmagic into the kernel's environment; returns what went wrong. */

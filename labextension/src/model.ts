@@ -7,7 +7,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { Answer } from './answer.js';
 import { Line } from './kernel.js';
 import { Blank, State } from './state.js';
-import { Change, Look, Report, Requests, Watched, Work } from './tokens.js';
+import { Change, Look, Report, Requests, Requirers, Watched, Work } from './tokens.js';
 
 /** How often a piece of work is asked after, in ms. */
 const POLL = 500;
@@ -156,9 +156,10 @@ export class Model {
     return this.command('cancel');
   }
 
-  /** Goes on, although there is more to do than was shown at first. */
+  /** Goes on with what is shown, although it is more than was shown at first. */
   agree(): Promise<void> {
-    return this.command('agree');
+    const report = this._state.face === 'ready' ? this._state.report?.id : undefined;
+    return this.command('agree', { report });
   }
 
   /** Takes note of how something has ended, and shows the comparison again. */
@@ -188,11 +189,11 @@ export class Model {
     return true;
   }
 
-  /** Returns what requires a project, a sentence each. */
-  async explain(name: string): Promise<string[]> {
+  /** Returns what requires a project; null: the kernel cannot say it any more. */
+  async explain(name: string): Promise<Requirers | null> {
     const report = this._state.face === 'ready' ? this._state.report : null;
     const answer = report && (await this.ask('explain', { report: report.id, name }));
-    return answer?.kind === 'ok' ? answer.data.requirers : [];
+    return answer?.kind === 'ok' ? answer.data : null;
   }
 
   /** Installs envmagic into the kernel's environment. */
@@ -444,8 +445,8 @@ export class Model {
     }
   }
 
-  private async command(method: 'agree' | 'cancel'): Promise<void> {
-    const answer = await this.ask(method);
+  private async command(method: 'agree' | 'cancel', args: object = {}): Promise<void> {
+    const answer = await this.ask(method, args);
     if (answer?.kind === 'ok') {
       await this.poll();
     }
@@ -474,6 +475,8 @@ export class Model {
         await this.showReport(work.report);
       }
       this.watch();
+    } else if (answer.data.log) {
+      await this.poll(); // the log comes in pieces
     } else {
       await this.conclude(work);
     }

@@ -4,9 +4,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import * as React from 'react';
 
+import type { Actions } from './actions.js';
 import { Column, KINDS, Order, selectRows, SYMBOLS } from './rows.js';
 import { kindWord } from './text.js';
-import { Change, Kind, Report } from './tokens.js';
+import { Change, Kind, Report, Requirers } from './tokens.js';
 
 /** The height of a row that is not open, in px. */
 const ROW = 25;
@@ -17,8 +18,8 @@ interface Props {
   report: Report;
   rows: readonly Change[];
   trans: TranslationBundle;
-  explain: (name: string) => Promise<string[]>;
-  openLine: (where: string) => void;
+  explain: Actions['explain'];
+  openLine: Actions['openLine'];
 }
 
 export function DiffTable(props: Props): JSX.Element {
@@ -220,10 +221,10 @@ function Row(props: RowProps): JSX.Element {
 }
 
 function Detail({ change, trans, explain, openLine }: RowProps): JSX.Element {
-  const [requirers, setRequirers] = React.useState<string[] | null>(null);
+  const [found, setFound] = React.useState<Requirers | null>(null);
   React.useEffect(() => {
     let mounted = true;
-    void explain(change.name).then(found => mounted && setRequirers(found));
+    void explain(change.name).then(answer => mounted && setFound(answer));
     return () => {
       mounted = false;
     };
@@ -251,11 +252,10 @@ function Detail({ change, trans, explain, openLine }: RowProps): JSX.Element {
       )}
       <dt>{trans.__('Required by')}</dt>
       <dd>
-        {requirers === null
-          ? '…'
-          : requirers.length
-            ? requirers.map(text => <div key={text}>{text}</div>)
-            : trans.__('nothing that is installed')}
+        {found === null && '…'}
+        {found?.requirers.map(text => <div key={text}>{text}</div>)}
+        {found?.requirers.length === 0 && trans.__('nothing that is installed')}
+        {!!found?.rest && trans._n('and %1 more', 'and %1 more', found.rest)}
       </dd>
     </dl>
   );

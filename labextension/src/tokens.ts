@@ -150,7 +150,7 @@ export interface Requests {
   report: { report: Report; rest: number };
   look_back: { report: Report; rest: number };
   gpus: { accelerator: Accelerator | null };
-  explain: { requirers: string[] };
+  explain: Requirers;
   stamp: { stamp: string; work: Work | null };
   start: Watched;
   work: Watched;
@@ -158,6 +158,13 @@ export interface Requests {
   cancel: Watched;
   dismiss: object;
   freeze: { wrote: string; summary: string };
+}
+
+export interface Requirers {
+  /** What requires a project, a sentence each. */
+  requirers: string[];
+  /** How many more there are. */
+  rest: number;
 }
 
 export interface Watched {

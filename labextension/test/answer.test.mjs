@@ -18,42 +18,49 @@ test('a request is one expression of Python, whatever is in it', () => {
 });
 
 test('a reply of our schema is an answer', () => {
-  assert.deepEqual(readAnswer(reply({ wrote: 'a.txt' })).kind, 'ok');
+  assert.deepEqual(readAnswer('freeze', reply({ wrote: 'a.txt', summary: '' })).kind, 'ok');
 });
 
 test('an answer that tells of an error beside the rest is an answer', () => {
-  const answer = readAnswer(reply({ error: { kind: 'LockError' }, lock: 'a', locks: [] }));
+  const answer = readAnswer('dismiss', reply({ error: { kind: 'LockError' }, lock: 'a' }));
   assert.equal(answer.kind, 'ok');
 });
 
 test('an error alone is a refusal, with what to do about it', () => {
   const error = { kind: 'PolicyError', message: 'no', hint: 'yes', faults: [] };
-  assert.deepEqual(readAnswer(reply({ error })), { kind: 'refused', error });
+  assert.deepEqual(readAnswer('look', reply({ error })), { kind: 'refused', error });
 });
 
 test('of two schemas, the smaller one is the older side', () => {
-  const there = readAnswer(reply({ schema: 0, envmagic: '0.0.1' }));
+  const there = readAnswer('look', reply({ schema: 0, envmagic: '0.0.1' }));
   assert.deepEqual(there, { kind: 'older', side: 'there', version: '0.0.1' });
-  assert.equal(readAnswer(reply({ schema: 2, envmagic: '9.0' })).side, 'here');
+  assert.equal(readAnswer('look', reply({ schema: 2, envmagic: '9.0' })).side, 'here');
 });
 
 test('a module that is not there tells whether envmagic is missing, or older', () => {
   const missing = failed('ModuleNotFoundError', "No module named 'envmagic'");
-  assert.equal(readAnswer(missing).kind, 'missing');
+  assert.equal(readAnswer('look', missing).kind, 'missing');
   const older = failed('ModuleNotFoundError', "No module named 'envmagic.face'");
-  assert.equal(readAnswer(older).side, 'there');
+  assert.equal(readAnswer('look', older).side, 'there');
   const broken = failed('ModuleNotFoundError', "No module named 'packaging'");
-  assert.equal(readAnswer(broken).kind, 'crashed');
+  assert.equal(readAnswer('look', broken).kind, 'crashed');
 });
 
 test('what is no reply of ours is a crash, and is said so', () => {
   for (const value of [undefined, { status: 'ok', data: {} }, { status: 'ok', data: { 'application/json': [] } }]) {
-    assert.equal(readAnswer(value).kind, 'crashed');
+    assert.equal(readAnswer('look', value).kind, 'crashed');
   }
 });
 
 test('no secret of a URL is in the message of a crash', () => {
-  const { message } = readAnswer(failed('ValueError', 'https://me:hunter2@host/simple'));
+  const { message } = readAnswer('look', failed('ValueError', 'https://me:hunter2@host/simple'));
   assert.equal(message, 'ValueError: https://****@host/simple');
   assert.equal(maskSecrets('https://host/a@b'), 'https://host/a@b');
+});
+
+test('a reply of another shape is said to be one, and where', () => {
+  const broken = reply({ rows: [{ name: 'numpy', kind: 7 }], rest: 0 });
+  const { kind, message } = readAnswer('rows', broken);
+  assert.equal(kind, 'crashed');
+  assert.match(message, /rows\.0\.kind/);
 });
