@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 CANDIDATES = ("first_env.txt", "pylock.toml", "requirements.lock", "requirements.txt")
 """The names that a lock has where none is given."""
+_ENDS = (".txt", ".lock")
+_PIN = re.compile(rb"^[A-Za-z0-9][\w.\-\[\],]*\s*==", re.MULTILINE)
+_ENOUGH = 65536
+"""How much of a file is looked at for a pin, in bytes."""
 
 
 class FileDiffersError(PolicyError):
@@ -34,6 +39,21 @@ def find_lock(folder: Path) -> str:
         raise LockError(f"no lock file in `{folder}`", f"name one; looked for {names}")
     names = ", ".join(f"`{name}`" for name in found)
     raise LockError(f"several lock files in `{folder}`: {names}", "name one")
+
+
+def list_locks(folder: Path) -> list[str]:
+    """Return the files of a folder that may be a lock: the usual names, then what has a pin."""
+    usual = [name for name in CANDIDATES if (folder / name).is_file()]
+    others = sorted(path.name for end in _ENDS for path in folder.glob(f"*{end}"))
+    return usual + [name for name in others if name not in usual and _has_pin(folder / name)]
+
+
+def _has_pin(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _PIN.search(file.read(_ENOUGH)) is not None
+    except OSError:  # a folder, or not for us
+        return False
 
 
 def read_lock(path: str, platform: Platform, *, allow_ranges: bool = False) -> Lock:

@@ -20,7 +20,7 @@ from envmagic.core.redact import redact
 from envmagic.core.report import Report
 from envmagic.core.requirement import requirements_of
 from envmagic.edge.freeze import freeze, summarize
-from envmagic.edge.lockfile import CANDIDATES, find_lock, write_lock
+from envmagic.edge.lockfile import CANDIDATES, find_lock, list_locks, write_lock
 from envmagic.face.card import accelerator_to_json
 from envmagic.face.desk import this_kernel
 from envmagic.face.memory import Memory
@@ -144,7 +144,7 @@ class Panel:
                 # Set by the Jupyter server: the notebook's path, which tells its view of the files.
                 session=os.environ.get("JPY_SESSION_NAME"),
             ),
-            "locks": [name for name in CANDIDATES if Path(name).is_file()],
+            "locks": list_locks(Path.cwd()),
             "lock": chosen,
             **found,
             **self.stamp(chosen),

@@ -92,3 +92,11 @@ def test_ci_says_by_exit_codes_what_it_found(
     assert "'succeeded'" in rest
     assert rest.rstrip().endswith("exit code 0")
     assert environment.freeze()["pandas"] == "2.3.1"
+
+
+def test_the_panel_notebook_runs_without_the_panel(
+    environment: OnlineEnvironment, tmp_path: Path
+) -> None:
+    said = words(run_notebook(environment, "panel.ipynb", tmp_path))
+    assert "differs from `small_env.txt`" in said
+    assert "loguru" in environment.freeze()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envmagic.core.lock import LockError
-from envmagic.edge.lockfile import find_lock, read_lock
+from envmagic.edge.lockfile import find_lock, list_locks, read_lock
 from envmagic.edge.probe import look_at_platform
 
 if TYPE_CHECKING:
@@ -51,3 +51,11 @@ def test_none_and_several(tmp_path: Path, names: tuple[str, ...], said: str) -> 
     assert caught.value.hint.startswith("name one")
     assert "%" not in caught.value.hint
     assert "pylock" not in caught.value.message
+
+
+def test_the_files_that_may_be_a_lock_are_listed_the_usual_names_first(tmp_path: Path) -> None:
+    fill(tmp_path, "a_env.txt", "requirements.txt", "team.lock")
+    (tmp_path / "notes.txt").write_text("to do == nothing\n# six==1.16.0\n", "utf-8")
+    (tmp_path / "data.txt").write_bytes(b"\xff\x00" * 100)
+    (tmp_path / "folder.txt").mkdir()
+    assert list_locks(tmp_path) == ["requirements.txt", "a_env.txt", "team.lock"]
