@@ -123,13 +123,13 @@ class Panel:
         }
         return methods[method](**arguments)
 
-    def look(self, lock: str = "", options: str = "") -> Json:
-        """Compare this kernel with a lock; without one, with the one that was last used.
+    def look(self, lock: str = "", options: str = "", preferred: str = "") -> Json:
+        """Compare this kernel with a lock: this one, the last one, the preferred, or that here.
 
         What is wrong with the lock is part of the answer: all else is told beside it.
         """
         found: Json = {"report": None, "rest": 0, "error": None}
-        chosen = lock or self._desk.lock
+        chosen = lock or self._desk.lock or preferred
         try:
             if self._work is None or self._work.ended:
                 recover(self._home)

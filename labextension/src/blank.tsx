@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import type { Actions } from './actions.js';
-import { Blank } from './state.js';
+import { Blank, Lacking } from './state.js';
 
 interface Words {
   title: string;
@@ -31,8 +31,8 @@ export function BlankView(props: {
           {trans.__('Try again')}
         </button>
       )}
-      {state.face === 'died' && (
-        <button type="button" className="jp-Button jp-mod-styled jp-mod-accept" onClick={actions.restart}>
+      {(state.face === 'died' || state.face === 'older-there') && (
+        <button type="button" className="jp-Button jp-mod-styled" onClick={actions.restart}>
           {trans.__('Restart kernel…')}
         </button>
       )}
@@ -46,7 +46,7 @@ export function BlankView(props: {
 }
 
 function Installation(props: {
-  state: Extract<Blank, { installing: boolean }>;
+  state: Lacking;
   actions: Actions;
   trans: TranslationBundle;
 }): JSX.Element {
@@ -128,7 +128,10 @@ function wordsOf(state: Blank, trans: TranslationBundle): Words {
       return {
         title: trans.__('The envmagic in this kernel is older'),
         text: state.version
-          ? trans.__('It is version %1, which this panel does not understand.', state.version)
+          ? trans.__(
+              'It is version %1, which this panel does not understand. After the installation, restart the kernel.',
+              state.version
+            )
           : trans.__('It knows nothing of this panel yet. After the installation, restart the kernel.')
       };
     case 'older-here':

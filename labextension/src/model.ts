@@ -6,7 +6,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { Answer } from './answer.js';
 import { Line } from './kernel.js';
-import { Blank, State } from './state.js';
+import { Blank, Lacking, State } from './state.js';
 import { Change, Look, Report, Requests, Requirers, Watched, Work } from './tokens.js';
 
 /** How often a piece of work is asked after, in ms. */
@@ -89,6 +89,10 @@ export class Model {
       }
       return;
     }
+    if (isLacking(state) && !state.installing && !this.mustWait()) {
+      await this.look(); // a cell may have installed it
+      return;
+    }
     if (state.face !== 'ready' || state.refreshing || isAtWork(state.work) || this.mustWait()) {
       return;
     }
@@ -108,11 +112,13 @@ export class Model {
   async look(lock?: string): Promise<void> {
     this._lock = lock ?? this._lock;
     const before = this._state;
-    this.set(
-      before.face === 'ready' ? { ...before, refreshing: true } : { face: this.waiting() }
-    );
+    if (before.face === 'ready') {
+      this.set({ ...before, refreshing: true });
+    } else if (!isLacking(before)) {
+      this.set({ face: this.waiting() });
+    }
     const { lock: preferred, options } = this.preferences;
-    const answer = await this.ask('look', { lock: this._lock || preferred, options });
+    const answer = await this.ask('look', { lock: this._lock, preferred, options });
     if (answer?.kind === 'ok') {
       await this.show(answer.data);
     }
@@ -199,7 +205,7 @@ export class Model {
   /** Installs envmagic into the kernel's environment. */
   async install(): Promise<void> {
     const state = this._state;
-    if (!this._line || (state.face !== 'missing' && state.face !== 'older-there')) {
+    if (!this._line || !isLacking(state)) {
       return;
     }
     this.set({ ...state, installing: true, problem: '' });
@@ -364,14 +370,17 @@ export class Model {
         }
         return;
       case 'missing':
-        this.set({ face: 'missing', installing: false, problem: '' });
+        if (this._state.face !== 'missing' || this._state.installing) {
+          this.set({ face: 'missing', installing: false, problem: '' });
+        }
         return;
       case 'older':
-        this.set(
-          answer.side === 'there'
-            ? { face: 'older-there', version: answer.version, installing: false, problem: '' }
-            : { face: 'older-here', version: answer.version }
-        );
+        if (answer.side === 'here') {
+          this.set({ face: 'older-here', version: answer.version });
+        } else if (this._state.face !== 'older-there' || this._state.installing) {
+          const { version } = answer;
+          this.set({ face: 'older-there', version, installing: false, problem: '' });
+        }
         return;
       case 'crashed':
         this.set({ face: 'crashed', message: answer.message });
@@ -539,6 +548,11 @@ export class Model {
   private _session = 0;
 }
 
+
+/** Whether the kernel has no envmagic that could answer. */
+function isLacking(state: State): state is Lacking {
+  return state.face === 'missing' || state.face === 'older-there';
+}
 
 function isAtWork(work: Work | null): boolean {
   return work !== null && work.state !== 'ended';

@@ -12,10 +12,14 @@ export type Blank =
   | { face: 'asking' }
   | { face: 'busy' }
   | { face: 'silent' }
-  | { face: 'missing'; installing: boolean; problem: string }
-  | { face: 'older-there'; version: string; installing: boolean; problem: string }
+  | Lacking
   | { face: 'older-here'; version: string }
   | { face: 'crashed'; message: string };
+
+/** The kernel's environment has no envmagic, or one that knows nothing of this panel. */
+export type Lacking =
+  | { face: 'missing'; installing: boolean; problem: string }
+  | { face: 'older-there'; version: string; installing: boolean; problem: string };
 
 /** A comparison, and what is at work. */
 export interface Ready {
