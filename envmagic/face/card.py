@@ -1,8 +1,8 @@
-"""Driver, GPUs and the verdict on them: as a card of words, and in the wire form."""
+"""Driver, GPUs and the verdict on them, as a card of words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from envmagic.core.cuda_build import same_release
 from envmagic.core.model import Severity
@@ -23,7 +23,6 @@ JUDGEMENTS = {
     Judgement.FAIL: "✗ fail: this will not run here",
     Judgement.UNKNOWN: "? unknown: whether this will run here cannot be told",
 }
-_STATES = {True: "passed", False: "failed", None: "skipped"}
 _MARKS = {True: "✓", False: "✗", None: "–"}
 _COVERED = {True: "✓ in the build", False: "✗ not in the build", None: "? not known to be in it"}
 
@@ -177,84 +176,3 @@ def _bar(used: int | None, total: int | None) -> str:
         return ""
     full = min(_BAR, round(_BAR * used / total))
     return f"[{'#' * full}{'.' * (_BAR - full)}]"
-
-
-def accelerator_to_json(
-    accelerator: Accelerator | None,
-    verdict: Verdict | None = None,
-    smoke: Iterable[Trial] = (),
-) -> dict[str, Any] | None:
-    """Return driver, GPUs, verdict and smoke test in the wire form; None: not asked yet.
-
-    Memory is in bytes. A reader makes the machine of it again (`--as-machine`).
-    """
-    tried = [_trial_to_json(trial) for trial in smoke]
-    if accelerator is None and not tried:
-        return None
-    accelerator = accelerator or Accelerator(problem="the driver has not answered yet")
-    return {
-        "driver": accelerator.driver,
-        "driver_cuda": accelerator.driver_cuda,
-        "gpus": [_gpu_to_json(gpu) for gpu in accelerator.gpus],
-        "host": accelerator.host or None,
-        "hidden": accelerator.hidden,
-        "libraries": list(accelerator.libraries),
-        "origin": accelerator.origin or None,
-        "absent": accelerator.absent,
-        **verdict_to_json(verdict),
-        "smoke": tried,
-        "problem": accelerator.problem,
-    }
-
-
-def _trial_to_json(trial: Trial) -> dict[str, Any]:
-    return {
-        "device": trial.device or None,
-        "state": _STATES[trial.passed],
-        "name": trial.name or None,
-        "capability": trial.capability,
-        "torch": trial.torch or None,
-        "cuda": trial.cuda,
-        "milliseconds": trial.milliseconds,
-        "problem": redact(trial.problem) or None,
-        "hint": trial.hint or None,
-    }
-
-
-def _gpu_to_json(gpu: Gpu) -> dict[str, Any]:
-    return {
-        "name": gpu.name,
-        "vendor": gpu.vendor,
-        "uuid": gpu.uuid,
-        "memory_total": gpu.memory_total,
-        "memory_used": gpu.memory_used,
-        "unified": gpu.unified,
-        "capability": gpu.capability,
-        "mig": gpu.mig,
-        "slices": [_gpu_to_json(piece) for piece in gpu.slices],
-        "ecc": gpu.ecc,
-    }
-
-
-def verdict_to_json(verdict: Verdict | None) -> dict[str, Any]:
-    """Return a verdict in the wire form; None, not judged, is `unknown` without a reason."""
-    if verdict is None:
-        return {"verdict": "unknown", "reasons": []}
-    return {
-        "installed": _stack_to_json(verdict.installed),
-        "wanted": {
-            **_stack_to_json(verdict.wanted),
-            "from": verdict.wanted_from or None,
-            "architectures": list(verdict.architectures),
-        },
-        "verdict": verdict.verdict.value,
-        "covered": list(verdict.covered),
-        "reasons": [
-            {"severity": r.severity.value, "text": redact(r.text), "hint": redact(r.hint) or None}
-            for r in verdict.reasons
-        ],
-    }
-
-
-def _stack_to_json(stack: Stack) -> dict[str, Any]:
-    return {"torch": stack.torch, "cuda": stack.cuda, "cudnn": stack.cudnn, "nccl": stack.nccl}

@@ -25,7 +25,7 @@ from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.lockfile import write_lock
 from envmagic.edge.node import LocalNode
 from envmagic.edge.torch_build import read_torch_build
-from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines, smoke_lines
+from envmagic.face.card import accelerator_line, card_lines, smoke_lines
 from envmagic.face.options import (
     Parser,
     add_diff_options,
@@ -39,11 +39,9 @@ from envmagic.face.terminal import print_report
 from envmagic.face.view import (
     history_lines,
     past_line,
-    past_to_json,
-    platform_to_json,
-    render_json,
     render_outcome,
 )
+from envmagic.face.wire import accelerator_to_json, past_to_json, platform_to_json, render_json
 from envmagic.story.preview import fill_in, preview
 from envmagic.story.smoke import run_smoke, with_smoke
 from envmagic.story.sync import Face, failed, preview_online, preview_undo, synchronize, undo

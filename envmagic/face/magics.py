@@ -16,7 +16,8 @@ from envmagic.face.desk import this_kernel
 from envmagic.face.news import tell_news
 from envmagic.face.restart import FrontEnd, find_front_end, restart_html
 from envmagic.face.table import render_html, render_outcome_html
-from envmagic.face.view import headline, render_json, render_outcome, render_text
+from envmagic.face.view import headline, render_outcome, render_text
+from envmagic.face.wire import render_json
 
 if TYPE_CHECKING:
     import argparse

@@ -21,20 +21,20 @@ from envmagic.core.report import Report
 from envmagic.core.requirement import requirements_of
 from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.lockfile import CANDIDATES, find_lock, list_locks, write_lock
-from envmagic.face.card import accelerator_to_json
 from envmagic.face.desk import this_kernel
 from envmagic.face.memory import Memory
 from envmagic.face.options import Parser, UsageError, add_diff_options, make_request
-from envmagic.face.view import past_line, report_to_json
-from envmagic.face.wire import (
+from envmagic.face.replies import (
     error_to_json,
     page_of,
-    past_to_json,
     past_to_work,
     place_to_json,
     shown_to_json,
+    undoable_to_json,
     work_to_json,
 )
+from envmagic.face.view import past_line
+from envmagic.face.wire import accelerator_to_json, report_to_json
 from envmagic.face.work import Work
 from envmagic.story.preview import fill_in, preview
 from envmagic.story.sync import preview_online, preview_undo, synchronize, undo
@@ -276,7 +276,7 @@ class Panel:
     def _last_change(self) -> Json | None:
         """Return what an undo would put back; None: nothing is kept."""
         past = next((past for past in read_history(self._home) if past.can_be_undone), None)
-        return None if past is None else past_to_json(past)
+        return None if past is None else undoable_to_json(past)
 
     def _news(self) -> list[str]:
         """Return how changes have ended that nobody was watching."""

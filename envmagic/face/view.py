@@ -1,22 +1,21 @@
-"""A report in words: sentences that every face shares, plain text, and JSON."""
+"""A report in words: sentences that every face shares, and plain text."""
 
 from __future__ import annotations
 
-import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from envmagic.core.model import SCHEMA, VERSION, FindingKind, Kind, Severity, When
+from envmagic.core.model import FindingKind, Kind, Severity, When
 from envmagic.core.redact import redact
 from envmagic.core.report import State
-from envmagic.face.card import accelerator_line, accelerator_to_json, card_lines, smoke_lines
+from envmagic.face.card import accelerator_line, card_lines, smoke_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from envmagic.change.history import Limits, Past
-    from envmagic.core.model import Change, Finding, Platform
+    from envmagic.core.model import Change, Finding
     from envmagic.core.report import Outcome, Reason, Report
 
 SYMBOLS = {
@@ -278,19 +277,6 @@ def history_lines(history: Sequence[Past], costs: Mapping[Path, int], limits: Li
     return lines
 
 
-def past_to_json(past: Past, cost: int) -> dict[str, Any]:
-    """Return a past change in the wire form; `cost` is that on the disk."""
-    return {
-        "title": redact(past.title),
-        "began": past.began,
-        "state": past.state or "at work",
-        "can_be_undone": past.can_be_undone,
-        "kept_bytes": cost,
-        "steps": [{"name": s.name, "before": s.before, "after": s.after} for s in past.steps],
-        "problems": [redact(problem) for problem in past.problems],
-    }
-
-
 def _bytes_words(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 10**9 else f"{size / 1e6:.1f} MB"
 
@@ -312,80 +298,3 @@ def failure_lines(outcome: Outcome) -> list[str]:
         lock = outcome.before.lock.path
         return [*log, f"`--undo` tries again; or make the environment anew, from `{lock}`"]
     return log
-
-
-def render_json(report: Report, *, every: bool = False, outcome: Outcome | None = None) -> str:
-    """Return a report in the wire form, schema 1; `every` lists the equal names too."""
-    return json.dumps(report_to_json(report, every=every, outcome=outcome), indent=1)
-
-
-def report_to_json(
-    report: Report, *, every: bool = False, outcome: Outcome | None = None
-) -> dict[str, Any]:
-    """Return a report as plain values: strings, numbers, lists and dictionaries."""
-    changes = [c for c in report.plan.changes if every or c.kind is not Kind.EQUAL or c.note]
-    data = {
-        "schema": SCHEMA,
-        "envmagic": VERSION,
-        "node": platform_to_json(report.platform, kernel=report.kernel),
-        "lock": {
-            "path": report.lock.path,
-            "format": report.lock.format,
-            "pins": len(report.lock.pins),
-            "digest": report.lock.digest,
-        },
-        "parity": report.plan.parity,
-        "prepared": report.prepared,
-        "counts": report.plan.counts(),
-        "changes": [_change_to_json(change, report) for change in changes],
-        "findings": [finding_to_json(finding) for finding in report.findings],
-        "accelerator": accelerator_to_json(report.accelerator, report.verdict, report.smoke),
-        "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
-    }
-    if outcome is not None:
-        data["outcome"] = {
-            "state": outcome.state.value,
-            "done": outcome.before.plan.counts(),
-            "problems": [redact(problem) for problem in outcome.problems],
-            "log": outcome.log or None,
-        }
-    return data
-
-
-def platform_to_json(where: Platform, *, kernel: bool) -> dict[str, Any]:
-    """Return an interpreter in the wire form."""
-    return {
-        "python": where.python,
-        "implementation": where.implementation,
-        "prefix": where.prefix,
-        "platform": where.tag,
-        "kernel": kernel,
-    }
-
-
-def _change_to_json(change: Change, report: Report) -> dict[str, Any]:
-    pin = change.pin
-    return {
-        "name": change.name,
-        "kind": change.kind.value,
-        "installed": str(change.installed.version) if change.installed else None,
-        "wanted": redact(change.wanted) or None,
-        "reason": "lock" if change.locked and change.kind is not Kind.HELD else change.reason,
-        "note": redact(change.note) or None,
-        "loaded": report.loaded.get(change.name),
-        "line": pin.where or None if pin else None,
-    }
-
-
-def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding in the wire form."""
-    return {
-        "kind": finding.kind.value,
-        "name": finding.name or None,
-        "text": redact(finding.text),
-        "hint": redact(finding.hint) or None,
-        "requirement": redact(finding.requirement) or None,
-        "found": finding.found or None,
-        "severity": finding.severity.value,
-        "when": finding.when.value,
-    }

@@ -1,169 +1,190 @@
-"""Errors, pages of rows and work in the wire form, schema 1: what a panel is told."""
+"""A report in the wire form, schema 1: for `--json`, for the sidebar, for anybody's program."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from envmagic.change.history import read_progress
-from envmagic.core.errors import Cancelled
-from envmagic.core.lock import LockError
-from envmagic.core.model import Finding, FindingKind, Severity
+from envmagic.core.model import SCHEMA, VERSION, Kind
 from envmagic.core.redact import redact
-from envmagic.core.report import Outcome, Progress
-from envmagic.face.view import (
-    count_steps,
-    finding_to_json,
-    headline,
-    outcome_lines,
-    platform_to_json,
-    report_to_json,
-)
+from envmagic.core.report import Accelerator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from envmagic.change.history import Past
-    from envmagic.core.errors import EnvmagicError
-    from envmagic.core.model import Platform
-    from envmagic.core.report import Report
-    from envmagic.face.work import Work
+    from envmagic.core.model import Change, Finding, Platform
+    from envmagic.core.report import Gpu, Outcome, Report, Stack, Trial, Verdict
 
-    Json = dict[str, Any]
-
-_PAGE = 300_000
-"""How many bytes of rows one reply carries."""
-_BESIDE = 60_000
-"""How many bytes of findings, or of faults, one reply carries."""
+_STATES = {True: "passed", False: "failed", None: "skipped"}
 
 
-def place_to_json(where: Platform, *, folder: str, session: str | None) -> Json:
-    """Return where a kernel lives, and what it works on."""
+def render_json(report: Report, *, every: bool = False, outcome: Outcome | None = None) -> str:
+    """Return a report in the wire form, schema 1; `every` lists the equal names too."""
+    return json.dumps(report_to_json(report, every=every, outcome=outcome), indent=1)
+
+
+def report_to_json(
+    report: Report, *, every: bool = False, outcome: Outcome | None = None
+) -> dict[str, Any]:
+    """Return a report as plain values: strings, numbers, lists and dictionaries."""
+    changes = [c for c in report.plan.changes if every or c.kind is not Kind.EQUAL or c.note]
+    data = {
+        "schema": SCHEMA,
+        "envmagic": VERSION,
+        "node": platform_to_json(report.platform, kernel=report.kernel),
+        "lock": {
+            "path": report.lock.path,
+            "format": report.lock.format,
+            "pins": len(report.lock.pins),
+            "digest": report.lock.digest,
+        },
+        "parity": report.plan.parity,
+        "prepared": report.prepared,
+        "counts": report.plan.counts(),
+        "changes": [_change_to_json(change, report) for change in changes],
+        "findings": [finding_to_json(finding) for finding in report.findings],
+        "accelerator": accelerator_to_json(report.accelerator, report.verdict, report.smoke),
+        "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
+    }
+    if outcome is not None:
+        data["outcome"] = {
+            "state": outcome.state.value,
+            "done": outcome.before.plan.counts(),
+            "problems": [redact(problem) for problem in outcome.problems],
+            "log": outcome.log or None,
+        }
+    return data
+
+
+def platform_to_json(where: Platform, *, kernel: bool) -> dict[str, Any]:
+    """Return an interpreter in the wire form."""
     return {
-        **platform_to_json(where, kernel=True),
-        "executable": where.executable,
-        "folder": folder,
-        "session": session,
+        "python": where.python,
+        "implementation": where.implementation,
+        "prefix": where.prefix,
+        "platform": where.tag,
+        "kernel": kernel,
     }
 
 
-def shown_to_json(report: Report, name: str) -> Json:
-    """Return as much of a report as one reply carries; `rest` says how many rows are left."""
-    whole = report_to_json(report, every=True)
-    whole |= {"id": name, "headline": headline(report)}
-    whole["findings"] = _cut_findings(whole["findings"])
-    page = page_of(whole["changes"], 0)
-    whole["changes"] = page["rows"]
-    return {"report": whole, "rest": page["rest"]}
-
-
-def page_of(rows: list[Json], start: int) -> Json:
-    """Return the rows from `start` on that one reply carries, and how many are left."""
-    end = start + _fitting(rows[start:], _PAGE)
-    return {"rows": rows[start:end], "rest": len(rows) - end}
-
-
-def _fitting(entries: Sequence[Json], size: int) -> int:
-    """Return how many entries make so many bytes, the last of them perhaps a few more."""
-    for count, entry in enumerate(entries):
-        if size <= 0:
-            return count
-        size -= len(json.dumps(entry))
-    return len(entries)
-
-
-def _cut_findings(findings: list[Json]) -> list[Json]:
-    """Return the findings that one reply carries, the worst, and how many more there are."""
-    severities = [severity.value for severity in Severity]
-    ranked = sorted(findings, key=lambda finding: severities.index(finding["severity"]))
-    end = _fitting(ranked, _BESIDE)
-    if end == len(findings):
-        return findings
-    more = Finding(
-        kind=FindingKind.UNKNOWN,
-        name="",
-        text=f"{len(findings) - end} more findings are not shown here",
-        hint="`%envsync --dry-run --json` lists them all",
-        severity=Severity(ranked[end]["severity"]),
-    )
-    return [*ranked[:end], finding_to_json(more)]
-
-
-def error_to_json(error: EnvmagicError) -> Json:
-    """Return what a user has caused; of a lock, each fault with its file and line."""
-    faults = error.faults if isinstance(error, LockError) else ()
-    told: list[Json] = [
-        {"where": fault.where, "text": redact(fault.text), "hint": redact(fault.hint)}
-        for fault in faults
-    ]
-    end = _fitting(told, _BESIDE)
-    if end < len(told):
-        more = {"where": faults[end].where, "text": f"and {len(told) - end} more", "hint": ""}
-        told[end:] = [more]
+def _change_to_json(change: Change, report: Report) -> dict[str, Any]:
+    pin = change.pin
     return {
-        "kind": type(error).__name__,
-        "message": error.message[:_BESIDE],
-        "hint": error.hint or None,
-        "faults": told,
+        "name": change.name,
+        "kind": change.kind.value,
+        "installed": str(change.installed.version) if change.installed else None,
+        "wanted": redact(change.wanted) or None,
+        "reason": "lock" if change.locked and change.kind is not Kind.HELD else change.reason,
+        "note": redact(change.note) or None,
+        "loaded": report.loaded.get(change.name),
+        "line": pin.where or None if pin else None,
     }
 
 
-def work_to_json(work: Work, report: str | None) -> Json:
-    """Return a piece of work; `report` names what it asks about, or what it has found."""
-    outcome = work.result if isinstance(work.result, Outcome) else None
-    state = "ended" if work.ended else "asking" if work.question else "working"
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding in the wire form."""
     return {
-        "id": work.id,
-        "what": work.what,
-        "title": work.title,
-        "state": state,
-        "cancelling": work.cancelling,
-        "cancelled": isinstance(work.error, Cancelled),
-        "progress": progress_to_json(work.progress),
-        "report": report,
-        "outcome": None if outcome is None else outcome_to_json(outcome),
-        "error": None if work.error is None else error_to_json(work.error),
+        "kind": finding.kind.value,
+        "name": finding.name or None,
+        "text": redact(finding.text),
+        "hint": redact(finding.hint) or None,
+        "requirement": redact(finding.requirement) or None,
+        "found": finding.found or None,
+        "severity": finding.severity.value,
+        "when": finding.when.value,
     }
 
 
-def past_to_json(past: Past) -> Json:
-    """Return a change that an undo would put back."""
-    return {"title": redact(past.title), "began": past.began, "steps": count_steps(past)}
+def accelerator_to_json(
+    accelerator: Accelerator | None,
+    verdict: Verdict | None = None,
+    smoke: Iterable[Trial] = (),
+) -> dict[str, Any] | None:
+    """Return driver, GPUs, verdict and smoke test in the wire form; None: not asked yet.
 
-
-def past_to_work(past: Past) -> Json:
-    """Return a change that another process is making, as a piece of work."""
-    progress = read_progress(past.folder) or Progress(phase="At work")
+    Memory is in bytes. A reader makes the machine of it again (`--as-machine`).
+    """
+    tried = [_trial_to_json(trial) for trial in smoke]
+    if accelerator is None and not tried:
+        return None
+    accelerator = accelerator or Accelerator(problem="the driver has not answered yet")
     return {
-        "id": past.folder.name,
-        "what": "elsewhere",
+        "driver": accelerator.driver,
+        "driver_cuda": accelerator.driver_cuda,
+        "gpus": [_gpu_to_json(gpu) for gpu in accelerator.gpus],
+        "host": accelerator.host or None,
+        "hidden": accelerator.hidden,
+        "libraries": list(accelerator.libraries),
+        "origin": accelerator.origin or None,
+        "absent": accelerator.absent,
+        **verdict_to_json(verdict),
+        "smoke": tried,
+        "problem": accelerator.problem,
+    }
+
+
+def _gpu_to_json(gpu: Gpu) -> dict[str, Any]:
+    return {
+        "name": gpu.name,
+        "vendor": gpu.vendor,
+        "uuid": gpu.uuid,
+        "memory_total": gpu.memory_total,
+        "memory_used": gpu.memory_used,
+        "unified": gpu.unified,
+        "capability": gpu.capability,
+        "mig": gpu.mig,
+        "slices": [_gpu_to_json(piece) for piece in gpu.slices],
+        "ecc": gpu.ecc,
+    }
+
+
+def verdict_to_json(verdict: Verdict | None) -> dict[str, Any]:
+    """Return a verdict in the wire form; None, not judged, is `unknown` without a reason."""
+    if verdict is None:
+        return {"verdict": "unknown", "reasons": []}
+    return {
+        "installed": _stack_to_json(verdict.installed),
+        "wanted": {
+            **_stack_to_json(verdict.wanted),
+            "from": verdict.wanted_from or None,
+            "architectures": list(verdict.architectures),
+        },
+        "verdict": verdict.verdict.value,
+        "covered": list(verdict.covered),
+        "reasons": [
+            {"severity": r.severity.value, "text": redact(r.text), "hint": redact(r.hint) or None}
+            for r in verdict.reasons
+        ],
+    }
+
+
+def _stack_to_json(stack: Stack) -> dict[str, Any]:
+    return {"torch": stack.torch, "cuda": stack.cuda, "cudnn": stack.cudnn, "nccl": stack.nccl}
+
+
+def _trial_to_json(trial: Trial) -> dict[str, Any]:
+    return {
+        "device": trial.device or None,
+        "state": _STATES[trial.passed],
+        "name": trial.name or None,
+        "capability": trial.capability,
+        "torch": trial.torch or None,
+        "cuda": trial.cuda,
+        "milliseconds": trial.milliseconds,
+        "problem": redact(trial.problem) or None,
+        "hint": trial.hint or None,
+    }
+
+
+def past_to_json(past: Past, cost: int) -> dict[str, Any]:
+    """Return a past change in the wire form; `cost` is that on the disk."""
+    return {
         "title": redact(past.title),
-        "state": "working",
-        "cancelling": False,
-        "cancelled": False,
-        "progress": progress_to_json(progress),
-        "report": None,
-        "outcome": None,
-        "error": None,
-    }
-
-
-def progress_to_json(progress: Progress) -> Json:
-    """Return how far work has come."""
-    return {
-        "phase": progress.phase,
-        "done": progress.done,
-        "total": progress.total,
-        "detail": redact(progress.detail),
-    }
-
-
-def outcome_to_json(outcome: Outcome) -> Json:
-    """Return what became of a sync or an undo; `lines` is that for a reader."""
-    restart = outcome.after.restart.reasons if outcome.after else ()
-    return {
-        "state": outcome.state.value,
-        "lines": outcome_lines(outcome),
-        "log": outcome.log or None,
-        "restart": list(restart),
+        "began": past.began,
+        "state": past.state or "at work",
+        "can_be_undone": past.can_be_undone,
+        "kept_bytes": cost,
+        "steps": [{"name": s.name, "before": s.before, "after": s.after} for s in past.steps],
+        "problems": [redact(problem) for problem in past.problems],
     }

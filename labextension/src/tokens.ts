@@ -1,4 +1,4 @@
-/** The wire form of `schema: 1`, as `envmagic.face.wire` writes it; imports nothing. */
+/** The wire form of `schema: 1`, as `envmagic.face.wire` and `replies` write it; imports nothing. */
 
 export const SCHEMA = 1;
 

@@ -47,15 +47,15 @@ from envmagic.core.report import (
     Verdict,
 )
 from envmagic.face.panel import Reply
-from envmagic.face.view import past_line
-from envmagic.face.wire import (
+from envmagic.face.replies import (
     error_to_json,
-    past_to_json,
     past_to_work,
     place_to_json,
     shown_to_json,
+    undoable_to_json,
     work_to_json,
 )
+from envmagic.face.view import past_line
 from envmagic.face.work import Work
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def look_reply() -> Json:
         "error": None,
         "stamp": "0123456789abcdef",
         "work": None,
-        "undo": past_to_json(_past("succeeded")),
+        "undo": undoable_to_json(_past("succeeded")),
         "news": news,
     }
     return Reply(answer).content

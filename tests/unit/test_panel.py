@@ -23,7 +23,7 @@ from envmagic.face.desk import Desk
 from envmagic.face.memory import Memory
 from envmagic.face.options import UsageError
 from envmagic.face.panel import Panel
-from envmagic.face.wire import error_to_json, page_of, shown_to_json, work_to_json
+from envmagic.face.replies import error_to_json, page_of, shown_to_json, work_to_json
 from envmagic.face.work import Work
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ from envmagic.core.report import (
 )
 from envmagic.edge.machine import accelerator_from_json
 from envmagic.edge.node import LocalNode
-from envmagic.face.card import JUDGEMENTS, accelerator_line, accelerator_to_json, card_lines
+from envmagic.face.card import JUDGEMENTS, accelerator_line, card_lines
 from envmagic.face.table import render_html, render_outcome_html, render_words_html
 from envmagic.face.view import (
     SYMBOLS,
@@ -51,12 +51,11 @@ from envmagic.face.view import (
     finding_lines,
     headline,
     kept_line,
-    render_json,
     render_outcome,
     render_text,
-    report_to_json,
     shown_changes,
 )
+from envmagic.face.wire import accelerator_to_json, render_json, report_to_json
 from envmagic.story.policy import find_trust_questions
 from envmagic.story.preview import fill_in
 
