@@ -52,8 +52,8 @@ function Header({ state, actions, trans }: Props): JSX.Element {
       <div className="jp-EnvMagic-row">
         <span className="jp-EnvMagic-label">{trans.__('Kernel')}</span>
         <span className="jp-EnvMagic-value" title={place.executable}>
-          <span>Python {place.python} ·</span>
-          <span className="jp-EnvMagic-path">
+          Python {place.python}
+          <span className="jp-EnvMagic-path jp-EnvMagic-soft">
             <bdi dir="ltr">{place.prefix}</bdi>
           </span>
         </span>
