@@ -16,7 +16,7 @@ from support.slow import add_many, wait_until_half_done
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
 from support.wire import FOLDER
-from support.witness import Witness
+from support.witness import Witness, paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -315,19 +315,23 @@ def test_a_new_kernel_finds_what_the_old_one_began(
     story: Story,
     kill: bool,  # noqa: FBT001 (a case)
 ) -> None:
+    witness = Witness(story.environment)
     story.write("alpha==2.0", "many==1.0")
     with kernel_of(story) as kernel:
         with tab(kernel, story) as sidebar:
             sidebar.start("sync", sidebar.look()["report"]["id"])
             wait_until_half_done(story.environment)
-        if kill:
-            os.kill(kernel.pid, signal.SIGKILL)
-        kernel.restart(now=kill)
-        with tab(kernel, story) as sidebar:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(paused(witness))
+            if kill:
+                os.kill(kernel.pid, signal.SIGKILL)
+            kernel.restart(now=kill)
+            sidebar = stack.enter_context(tab(kernel, story))
             look = sidebar.look()
             assert look["work"]["what"] == "elsewhere"
             assert look["work"]["state"] == "working"
-            assert look["work"]["progress"]["phase"] == "Installing"
+            assert look["work"]["progress"]["phase"] == "Changing"
+        with tab(kernel, story) as sidebar:
             wait_until(lambda: sidebar.work() is None)
             ended = sidebar.look()
             assert "first_env.txt" in ended["news"][0]
@@ -359,6 +363,7 @@ def test_what_a_killed_worker_left_is_put_back_by_asking(story: Story) -> None:
 
 
 def test_the_sync_of_a_terminal_is_seen_and_can_be_cancelled(story: Story) -> None:
+    witness = Witness(story.environment)
     before = story.environment.manifest()
     story.write("alpha==2.0", "many==1.0")
     with kernel_of(story) as kernel, tab(kernel, story) as sidebar:
@@ -368,11 +373,13 @@ def test_the_sync_of_a_terminal_is_seen_and_can_be_cancelled(story: Story) -> No
             "-m", "envmagic", "sync", story.lock, "--yes", *story.places, env=QUIET
         )
         wait_until_half_done(environment)
-        seen = sidebar.ask("stamp", lock="first_env.txt")
-        assert seen["work"]["what"] == "elsewhere"
-        assert seen["stamp"] != look["stamp"]
-        sidebar.start("sync", look["report"]["id"])
-        wait_until(lambda: sidebar.ask("cancel")["work"]["what"] == "sync")
+        with paused(witness):
+            seen = sidebar.ask("stamp", lock="first_env.txt")
+            assert seen["work"]["what"] == "elsewhere"
+            assert seen["stamp"] != look["stamp"]
+            sidebar.start("sync", look["report"]["id"])
+            wait_until(lambda: sidebar.work()["what"] == "elsewhere")
+            sidebar.ask("cancel")
         out, err = process.communicate()
         refused = sidebar.await_state("ended")
     assert process.returncode == 130, out + err

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from envmagic.change import rescue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from support.environment import Environment
 
@@ -96,6 +96,20 @@ def kill(pid: int) -> bool:
 def terminate(pid: int) -> bool:
     """Ask a process to end; False: it was not there any more."""
     return _send(pid, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def paused(witness: Witness) -> Iterator[None]:
+    """Have all that a sync has started stand still (SIGSTOP), as on a very slow machine."""
+    pids = [seen.pid for seen in witness.look() if seen.is_worker or seen.is_engine]
+    assert pids
+    for pid in pids:
+        _send(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            _send(pid, signal.SIGCONT)
 
 
 def _send(pid: int, number: signal.Signals) -> bool:
