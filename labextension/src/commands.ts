@@ -3,6 +3,7 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ICommandPalette } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
 
 import type { Deeds } from './deeds.js';
 import { environmentIcon } from './icons.js';
@@ -17,8 +18,6 @@ export namespace CommandIDs {
   export const undo = 'envmagic:undo';
   export const freeze = 'envmagic:freeze';
 }
-
-const NOTHING = { type: 'object', properties: {} } as const;
 
 export function addCommands(options: {
   app: JupyterFrontEnd;
@@ -36,79 +35,57 @@ export function addCommands(options: {
   const differs = () =>
     isAtRest() && model.state.face === 'ready' && model.state.report?.parity === false;
 
-  commands.addCommand(CommandIDs.openPanel, {
+  const add = (id: string, options: Partial<CommandRegistry.ICommandOptions>) => {
+    commands.addCommand(id, {
+      describedBy: { args: { type: 'object', properties: {} } },
+      ...options,
+      execute: args => {
+        open();
+        return options.execute?.(args);
+      }
+    });
+    palette?.addItem({ command: id, category: trans.__('Environment') });
+  };
+  const path = (name: string, description: string) => ({
+    args: { type: 'object', properties: { [name]: { type: 'string', description } } } as const
+  });
+
+  add(CommandIDs.openPanel, {
     label: trans.__('Environment: Open Panel'),
     caption: trans.__('Show how this kernel differs from its lock file'),
-    icon: environmentIcon,
-    execute: open,
-    describedBy: { args: NOTHING }
+    icon: environmentIcon
   });
-  commands.addCommand(CommandIDs.compare, {
+  add(CommandIDs.compare, {
     label: trans.__('Environment: Compare with Lock File…'),
     caption: trans.__('Compare this kernel with a lock file'),
-    execute: async ({ lock }) => {
-      open();
-      await (typeof lock === 'string' ? model.look(lock) : deeds.nameLock());
-    },
-    describedBy: {
-      args: {
-        type: 'object',
-        properties: {
-          lock: { type: 'string', description: trans.__('The path of the lock file') }
-        }
-      }
-    }
+    describedBy: path('lock', trans.__('The path of the lock file')),
+    execute: ({ lock }) => (typeof lock === 'string' ? model.look(lock) : deeds.nameLock())
   });
-  commands.addCommand(CommandIDs.preview, {
+  add(CommandIDs.preview, {
     label: trans.__('Environment: Preview with the Index'),
     caption: trans.__('Fetch what would be installed, to know what it requires in its turn'),
     isEnabled: differs,
-    execute: () => {
-      open();
-      return model.preview();
-    },
-    describedBy: { args: NOTHING }
+    execute: () => model.preview()
   });
-  commands.addCommand(CommandIDs.apply, {
+  add(CommandIDs.apply, {
     label: trans.__('Environment: Apply Lock File…'),
     caption: trans.__('Make this kernel equal to the lock file'),
     isEnabled: differs,
-    execute: () => {
-      open();
-      return deeds.apply();
-    },
-    describedBy: { args: NOTHING }
+    execute: () => deeds.apply()
   });
-  commands.addCommand(CommandIDs.undo, {
+  add(CommandIDs.undo, {
     label: trans.__('Environment: Undo Last Change…'),
     caption: trans.__('Put back what the last change of this environment did'),
     isEnabled: () =>
       isAtRest() && model.state.face === 'ready' && model.state.look.undo !== null,
-    execute: () => {
-      open();
-      return deeds.undo();
-    },
-    describedBy: { args: NOTHING }
+    execute: () => deeds.undo()
   });
-  commands.addCommand(CommandIDs.freeze, {
+  add(CommandIDs.freeze, {
     label: trans.__('Environment: Freeze to Lock File…'),
     caption: trans.__('Write what is installed as a lock file'),
     isEnabled: isAtRest,
-    execute: ({ file }) => {
-      open();
-      return typeof file === 'string' ? deeds.write(file) : deeds.freeze();
-    },
-    describedBy: {
-      args: {
-        type: 'object',
-        properties: {
-          file: { type: 'string', description: trans.__('The path of the file to write') }
-        }
-      }
-    }
+    describedBy: path('file', trans.__('The path of the file to write')),
+    execute: ({ file }) => (typeof file === 'string' ? deeds.write(file) : deeds.freeze())
   });
   model.changed.connect(() => commands.notifyCommandChanged());
-  for (const command of Object.values(CommandIDs)) {
-    palette?.addItem({ command, category: trans.__('Environment') });
-  }
 }

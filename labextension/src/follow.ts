@@ -5,7 +5,8 @@ import type { ConsolePanel, IConsoleTracker } from '@jupyterlab/console';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { Widget } from '@lumino/widgets';
 
-import type { Document, Model } from './model.js';
+import type { Model } from './model.js';
+import type { Document } from './session.js';
 
 /** Has a model follow the notebook or console that the user works in. */
 export function followCurrent(

@@ -1,25 +1,14 @@
 /** What is known of the current document's environment: one state, and one signal. */
 
-import type { ISessionContext } from '@jupyterlab/apputils';
-import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { Answer } from './answer.js';
-import { Line } from './kernel.js';
+import { Document, KernelSession } from './session.js';
 import { Blank, Lacking, State } from './state.js';
 import { Change, Look, Report, Requests, Requirers, Watched, Work } from './tokens.js';
 
 /** How often a piece of work is asked after, in ms. */
 const POLL = 500;
-/** How long after the end of a cell its effects are looked for, in ms. */
-const SETTLE = 300;
-
-/** A notebook or a console: what has a kernel. */
-export interface Document {
-  /** Its path in the server's view of the files. */
-  path: string;
-  sessionContext: ISessionContext;
-}
 
 /** What a user has set. */
 export interface Preferences {
@@ -29,17 +18,19 @@ export interface Preferences {
   options: string;
 }
 
-/**
- * Follows one document after another, and its kernel through restarts.
- *
- * Nothing is asked of a kernel before `isWanted`: while nobody sees the panel or its badge.
- */
+/** The state of the panel, and what changes it; the kernel is asked for everything. */
 export class Model {
   constructor(
     private readonly version: string,
     private readonly preferences: Preferences,
     private readonly isWanted: () => boolean
-  ) {}
+  ) {
+    this._session = new KernelSession(isWanted);
+    this._session.blanked.connect((_, blank) => this.blank(blank));
+    this._session.opened.connect(() => void this.look());
+    this._session.ranCell.connect(() => void this.check());
+    this._session.stirred.connect(() => this.wait());
+  }
 
   get state(): State {
     return this._state;
@@ -50,31 +41,19 @@ export class Model {
   }
 
   get document(): Document | null {
-    return this._document;
+    return this._session.document;
   }
 
   /** Follows another document, or none. */
   follow(document: Document | null): void {
-    if (document?.sessionContext === this._document?.sessionContext) {
-      return;
+    if (this._session.follow(document)) {
+      this._lock = '';
     }
-    const before = this._document?.sessionContext;
-    if (before) {
-      before.kernelChanged.disconnect(this.reconnect, this);
-      before.statusChanged.disconnect(this.onStatus, this);
-      before.connectionStatusChanged.disconnect(this.onStatus, this);
-      before.disposed.disconnect(this.onDisposed, this);
-    }
-    this._document = document;
-    const context = document?.sessionContext;
-    if (context) {
-      context.kernelChanged.connect(this.reconnect, this);
-      context.statusChanged.connect(this.onStatus, this);
-      context.connectionStatusChanged.connect(this.onStatus, this);
-      context.disposed.connect(this.onDisposed, this);
-    }
-    this._lock = '';
-    this.reconnect();
+  }
+
+  /** Opens a new line to the kernel, and compares. */
+  open(): Promise<void> {
+    return this._session.open();
   }
 
   /** Compares again, if something has changed since; cheap where nothing has. */
@@ -83,17 +62,16 @@ export class Model {
     if (!this.isWanted()) {
       return;
     }
-    if (!this._line) {
-      if (!this._opening) {
-        await this.open();
-      }
+    if (!this._session.line) {
+      await this._session.ensure();
       return;
     }
-    if (isLacking(state) && !state.installing && !this.mustWait()) {
+    if (isLacking(state) && !state.installing && !this._session.mustWait) {
       await this.look(); // a cell may have installed it
       return;
     }
-    if (state.face !== 'ready' || state.refreshing || isAtWork(state.work) || this.mustWait()) {
+    const rests = state.face === 'ready' && !state.refreshing && !isAtWork(state.work);
+    if (!rests || this._session.mustWait) {
       return;
     }
     const answer = await this.ask('stamp', { lock: state.look.lock });
@@ -179,9 +157,8 @@ export class Model {
 
   /** Writes the installed set as a lock; false: there is a file of that name, and it differs. */
   async freeze(file: string, force: boolean): Promise<boolean> {
-    const session = this._session;
-    const answer = await this._line?.ask('freeze', { file, force });
-    if (!answer || session !== this._session) {
+    const answer = await this._session.ask('freeze', { file, force });
+    if (!answer) {
       return true;
     }
     if (answer.kind === 'refused' && answer.error.kind === 'FileDiffersError') {
@@ -205,11 +182,12 @@ export class Model {
   /** Installs envmagic into the kernel's environment. */
   async install(): Promise<void> {
     const state = this._state;
-    if (!this._line || !isLacking(state)) {
+    const line = this._session.line;
+    if (!line || !isLacking(state)) {
       return;
     }
     this.set({ ...state, installing: true, problem: '' });
-    const problem = await this._line.install(this.version);
+    const problem = await line.install(this.version);
     if (problem) {
       this.set({ ...state, installing: false, problem });
     } else {
@@ -224,134 +202,32 @@ export class Model {
     }
   }
 
-  /** Opens a line, if there is a kernel to speak to; anew where there is one already. */
-  async open(): Promise<void> {
-    this.close();
-    const blank = this.findBlank();
-    const kernel = this._document?.sessionContext.session?.kernel;
-    if (blank || !kernel) {
-      this.set(blank ?? { face: 'no-kernel' });
-      return;
-    }
-    if (!this.isWanted()) {
-      return;
-    }
-    this._opening = true;
-    this.set({ face: kernel.status === 'busy' ? 'busy' : 'asking' });
-    const session = this._session;
-    const line = await Line.open(kernel);
-    if (session !== this._session) {
-      line?.dispose();
-      return;
-    }
-    this._opening = false;
-    this._line = line;
-    if (!line) {
-      this.set({ face: 'silent' });
-    } else if (line.language !== 'python') {
-      this.set({ face: 'not-python', language: line.language });
-    } else {
-      this.hear(kernel);
-      await this.look();
-    }
+  /** Shows why nothing can be compared; what was at work is no longer watched from here. */
+  private blank(blank: Blank): void {
+    window.clearTimeout(this._polling);
+    this._polling = 0;
+    this.set(blank);
   }
 
-  private reconnect(): void {
-    void this.open();
-  }
-
-  private onDisposed(): void {
-    this.follow(null);
-  }
-
-  /** Waits for a kernel that starts, and begins anew when it is there. */
-  private onStatus(): void {
-    const blank = this.findBlank();
-    if (blank) {
-      this.close();
-      this.set(blank);
-    } else if (!this._line && !this._opening) {
-      void this.open();
-    } else if (this._state.face === 'asking' && this._line) {
+  /** Shows what the first answer waits for. */
+  private wait(): void {
+    if (this._session.line && (this._state.face === 'asking' || this._state.face === 'busy')) {
       this.set({ face: this.waiting() });
     }
   }
 
-  /** Returns what there is to say where there is no kernel to ask; null: there is one. */
-  private findBlank(): Blank | null {
-    const context = this._document?.sessionContext;
-    if (!context || context.isDisposed) {
-      return { face: 'no-document' };
-    }
-    const kernel = context.session?.kernel;
-    if (!kernel) {
-      return { face: context.isReady && !context.isRestarting ? 'no-kernel' : 'starting' };
-    }
-    switch (kernel.status) {
-      case 'dead':
-        return { face: 'died' };
-      case 'starting':
-      case 'restarting':
-      case 'autorestarting':
-      case 'terminating':
-        return { face: 'starting' };
-      default:
-        return context.isRestarting ? { face: 'starting' } : null;
-    }
-  }
-
   private waiting(): 'asking' | 'busy' {
-    return this.mustWait() ? 'busy' : 'asking';
+    return this._session.mustWait ? 'busy' : 'asking';
   }
 
-  /** Whether an answer has to wait for the cell that is running. */
-  private mustWait(): boolean {
-    const kernel = this._document?.sessionContext.session?.kernel;
-    return (this._line?.waits ?? false) && kernel?.status === 'busy';
-  }
-
-  /** Looks again after each cell: it may have installed something. */
-  private hear(kernel: Kernel.IKernelConnection): void {
-    this._heard = kernel;
-    kernel.anyMessage.connect(this.onMessage, this);
-  }
-
-  private onMessage(_: unknown, { msg, direction }: Kernel.IAnyMessageArgs): void {
-    // Replies on the shell channel come to the connection that asked: ours are not among them.
-    const type: KernelMessage.MessageType = msg.header.msg_type;
-    if (direction === 'recv' && type === 'execute_reply') {
-      window.clearTimeout(this._settling);
-      this._settling = window.setTimeout(() => void this.check(), SETTLE);
-    }
-  }
-
-  private close(): void {
-    this._session++;
-    this._opening = false;
-    window.clearTimeout(this._settling);
-    window.clearTimeout(this._polling);
-    this._polling = 0;
-    this._heard?.anyMessage.disconnect(this.onMessage, this);
-    this._heard = null;
-    this._line?.dispose();
-    this._line = null;
-  }
-
-  /** Asks the kernel; undefined: another one is followed now, and the answer is of no use. */
   private async ask<M extends keyof Requests>(
     method: M,
     args: object = {}
   ): Promise<Answer<Requests[M]> | undefined> {
-    const session = this._session;
-    const line = this._line;
-    if (!line) {
-      return undefined;
+    const answer = await this._session.ask(method, args);
+    if (answer) {
+      this.blame(answer);
     }
-    const answer = await line.ask(method, args);
-    if (session !== this._session) {
-      return undefined;
-    }
-    this.blame(answer);
     return answer;
   }
 
@@ -408,7 +284,7 @@ export class Model {
       log: look.work && look.work.id === before?.work?.id ? before.log : '',
       refreshing: false,
       notice: before?.notice ?? null,
-      waits: this._line?.waits ?? false
+      waits: this._session.line?.waits ?? false
     });
     if (isAtWork(look.work)) {
       this.watch();
@@ -536,16 +412,10 @@ export class Model {
 
   private _state: State = { face: 'no-document' };
   private _changed = new Signal<this, void>(this);
-  private _document: Document | null = null;
-  private _line: Line | null = null;
+  private readonly _session: KernelSession;
   private _lock = '';
   private _logged = 0;
-  private _opening = false;
   private _polling = 0;
-  private _settling = 0;
-  private _heard: Kernel.IKernelConnection | null = null;
-  /** Counts the lines: what an older one answers is of no use. */
-  private _session = 0;
 }
 
 

@@ -1,0 +1,221 @@
+/** The kernel of a document, through changes and restarts: the line to it, or why there is none. */
+
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { Answer } from './answer.js';
+import { Line } from './kernel.js';
+import { Blank } from './state.js';
+import { Requests } from './tokens.js';
+
+/** How long after the end of a cell its effects are looked for, in ms. */
+const SETTLE = 300;
+
+/** A notebook or a console: what has a kernel. */
+export interface Document {
+  /** Its path in the server's view of the files. */
+  path: string;
+  sessionContext: ISessionContext;
+}
+
+/**
+ * Follows one document after another, and its kernel.
+ *
+ * No line is opened before `isWanted`: while nobody sees the panel or its badge.
+ */
+export class KernelSession {
+  constructor(private readonly isWanted: () => boolean) {}
+
+  get document(): Document | null {
+    return this._document;
+  }
+
+  /** The line to its kernel; null: there is none. */
+  get line(): Line | null {
+    return this._line;
+  }
+
+  /** Emitted where there is no line, with what there is to say. */
+  get blanked(): ISignal<this, Blank> {
+    return this._blanked;
+  }
+
+  /** Emitted where there is a new line, to a kernel of Python. */
+  get opened(): ISignal<this, void> {
+    return this._opened;
+  }
+
+  /** Emitted a moment after a cell has ended. */
+  get ranCell(): ISignal<this, void> {
+    return this._ranCell;
+  }
+
+  /** Emitted where the kernel has become busy, or idle. */
+  get stirred(): ISignal<this, void> {
+    return this._stirred;
+  }
+
+  /** Whether an answer has to wait for the cell that is running. */
+  get mustWait(): boolean {
+    return (this._line?.waits ?? false) && this.kernel?.status === 'busy';
+  }
+
+  private get kernel(): Kernel.IKernelConnection | null {
+    return this._document?.sessionContext.session?.kernel ?? null;
+  }
+
+  /** Follows another document, or none; false: it is the same. */
+  follow(document: Document | null): boolean {
+    const before = this._document?.sessionContext;
+    const context = document?.sessionContext;
+    if (context === before) {
+      return false;
+    }
+    if (before) {
+      before.kernelChanged.disconnect(this.reconnect, this);
+      before.statusChanged.disconnect(this.onStatus, this);
+      before.connectionStatusChanged.disconnect(this.onStatus, this);
+      before.disposed.disconnect(this.onDisposed, this);
+    }
+    this._document = document;
+    if (context) {
+      context.kernelChanged.connect(this.reconnect, this);
+      context.statusChanged.connect(this.onStatus, this);
+      context.connectionStatusChanged.connect(this.onStatus, this);
+      context.disposed.connect(this.onDisposed, this);
+    }
+    this.reconnect();
+    return true;
+  }
+
+  /** Opens a line where there is none, and none is being opened. */
+  async ensure(): Promise<void> {
+    if (!this._line && !this._opening) {
+      await this.open();
+    }
+  }
+
+  /** Opens a line, if there is a kernel to speak to; anew where there is one already. */
+  async open(): Promise<void> {
+    this.close();
+    const blank = this.findBlank();
+    const kernel = this.kernel;
+    if (blank || !kernel) {
+      this._blanked.emit(blank ?? { face: 'no-kernel' });
+      return;
+    }
+    if (!this.isWanted()) {
+      this._blanked.emit({ face: 'asking' });
+      return;
+    }
+    this._opening = true;
+    this._blanked.emit({ face: kernel.status === 'busy' ? 'busy' : 'asking' });
+    const number = this._number;
+    const line = await Line.open(kernel);
+    if (number !== this._number) {
+      line?.dispose();
+      return;
+    }
+    this._opening = false;
+    this._line = line;
+    if (!line) {
+      this._blanked.emit({ face: 'silent' });
+    } else if (line.language !== 'python') {
+      this._blanked.emit({ face: 'not-python', language: line.language });
+    } else {
+      this.hear(kernel);
+      this._opened.emit();
+    }
+  }
+
+  /** Asks the kernel; undefined: another one is followed now, and the answer is of no use. */
+  async ask<M extends keyof Requests>(
+    method: M,
+    args: object = {}
+  ): Promise<Answer<Requests[M]> | undefined> {
+    const number = this._number;
+    const answer = await this._line?.ask(method, args);
+    return number === this._number ? answer : undefined;
+  }
+
+  private reconnect(): void {
+    void this.open();
+  }
+
+  private onDisposed(): void {
+    this.follow(null);
+  }
+
+  /** Waits for a kernel that starts, and begins anew when it is there. */
+  private onStatus(): void {
+    const blank = this.findBlank();
+    if (blank) {
+      this.close();
+      this._blanked.emit(blank);
+    } else {
+      void this.ensure();
+      this._stirred.emit();
+    }
+  }
+
+  /** Returns what there is to say where there is no kernel to ask; null: there is one. */
+  private findBlank(): Blank | null {
+    const context = this._document?.sessionContext;
+    if (!context || context.isDisposed) {
+      return { face: 'no-document' };
+    }
+    const kernel = context.session?.kernel;
+    if (!kernel) {
+      return { face: context.isReady && !context.isRestarting ? 'no-kernel' : 'starting' };
+    }
+    switch (kernel.status) {
+      case 'dead':
+        return { face: 'died' };
+      case 'starting':
+      case 'restarting':
+      case 'autorestarting':
+      case 'terminating':
+        return { face: 'starting' };
+      default:
+        return context.isRestarting ? { face: 'starting' } : null;
+    }
+  }
+
+  /** Hears of each cell that ends: it may have installed something. */
+  private hear(kernel: Kernel.IKernelConnection): void {
+    this._heard = kernel;
+    kernel.anyMessage.connect(this.onMessage, this);
+  }
+
+  private onMessage(_: unknown, { msg, direction }: Kernel.IAnyMessageArgs): void {
+    // Replies on the shell channel come to the connection that asked: ours are not among them.
+    const type: KernelMessage.MessageType = msg.header.msg_type;
+    if (direction === 'recv' && type === 'execute_reply') {
+      window.clearTimeout(this._settling);
+      this._settling = window.setTimeout(() => this._ranCell.emit(), SETTLE);
+    }
+  }
+
+  private close(): void {
+    this._number++;
+    this._opening = false;
+    window.clearTimeout(this._settling);
+    this._heard?.anyMessage.disconnect(this.onMessage, this);
+    this._heard = null;
+    this._line?.dispose();
+    this._line = null;
+  }
+
+  private _document: Document | null = null;
+  private _line: Line | null = null;
+  /** Counts the lines: what an older one answers is of no use. */
+  private _number = 0;
+  private _opening = false;
+  private _settling = 0;
+  private _heard: Kernel.IKernelConnection | null = null;
+  private _blanked = new Signal<this, Blank>(this);
+  private _opened = new Signal<this, void>(this);
+  private _ranCell = new Signal<this, void>(this);
+  private _stirred = new Signal<this, void>(this);
+}
