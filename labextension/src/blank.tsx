@@ -5,6 +5,7 @@ import * as React from 'react';
 
 import type { Actions } from './actions.js';
 import { Blank, Lacking } from './state.js';
+import { busyWords } from './text.js';
 
 interface Words {
   title: string;
@@ -110,9 +111,7 @@ function wordsOf(state: Blank, trans: TranslationBundle): Words {
     case 'busy':
       return {
         title: trans.__('The kernel is busy'),
-        text: trans.__(
-          'Its answer comes when the running cell ends: this kernel has no subshells (ipykernel 7 has).'
-        )
+        text: busyWords(trans)
       };
     case 'silent':
       return {

@@ -91,7 +91,7 @@ export class Model {
     this._lock = lock ?? this._lock;
     const before = this._state;
     if (before.face === 'ready') {
-      this.set({ ...before, refreshing: true });
+      this.set({ ...before, refreshing: true, waits: this._session.mustWait });
     } else if (!isLacking(before)) {
       this.set({ face: this.waiting() });
     }
@@ -284,7 +284,7 @@ export class Model {
       log: look.work && look.work.id === before?.work?.id ? before.log : '',
       refreshing: false,
       notice: before?.notice ?? null,
-      waits: this._session.line?.waits ?? false
+      waits: false
     });
     if (isAtWork(look.work)) {
       this.watch();

@@ -33,7 +33,7 @@ export interface Ready {
   refreshing: boolean;
   /** Something to say once: a file that was written, a refusal. */
   notice: { text: string; hint: string; error: boolean } | null;
-  /** Whether requests wait for a running cell: the kernel has no subshells. */
+  /** Whether it has to wait for the running cell: the kernel has no subshells. */
   waits: boolean;
 }
 

@@ -97,6 +97,13 @@ export function phaseWords(phase: string, trans: TranslationBundle): string {
   }
 }
 
+/** Returns why there is no answer from a kernel that is busy. */
+export function busyWords(trans: TranslationBundle): string {
+  return trans.__(
+    'Its answer comes when the running cell ends: this kernel has no subshells (ipykernel 7 has).'
+  );
+}
+
 /** Returns the size of a memory as a person reads it. */
 export function memoryWords(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(bytes < 10 * 2 ** 30 ? 1 : 0)} GiB`;

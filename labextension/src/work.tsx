@@ -6,7 +6,7 @@ import * as React from 'react';
 import type { Actions } from './actions.js';
 import { Words } from './card.js';
 import { Face, Ready, restartReasons } from './state.js';
-import { phaseWords } from './text.js';
+import { busyWords, phaseWords } from './text.js';
 import { Progress, Work } from './tokens.js';
 
 interface Props {
@@ -21,6 +21,11 @@ export function Banners(props: Props): JSX.Element {
   const { state, actions, trans } = props;
   return (
     <>
+      {state.refreshing && state.waits && (
+        <Banner kind="attention" face="busy">
+          <p>{busyWords(trans)}</p>
+        </Banner>
+      )}
       {state.look.news.map(text => (
         <Banner key={text} kind="attention">
           <p>

@@ -26,6 +26,7 @@ window._JUPYTERLAB = window._JUPYTERLAB || {};
 window._JUPYTERLAB['made-up'] = {
   init: () => {},
   get: async () => () => ({
+    __esModule: true,
     default: {
       id: 'made-up:plugin',
       autoStart: true,

@@ -9,11 +9,9 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from support.backend import write_wheel
 from support.slow import add_many, wait_until_half_done
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
-from support.wheels import wheel_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,19 +30,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     house.add("collides", "1.0", files={"collides/x": "", "collides/x/y": ""})
     house.add("stops", "1.0", files={"zz-stops.pth": "import sys; sys.exit(3)\n"})
     house.add("customizes", "1.0", files={"sitecustomize.py": "raise SystemExit(3)\n"})
-    add_liar(house.folder)
+    house.add_liar()
     return house
-
-
-def add_liar(folder: Path) -> None:
-    """Add a wheel whose RECORD names a file that is not there."""
-    info = "lies-1.0.dist-info"
-    texts = {"lies/__init__.py": ""}
-    texts |= {f"{info}/{name}": text for name, text in wheel_metadata("lies", "1.0", {}).items()}
-    record = [*texts, "lies/nowhere.py", f"{info}/RECORD"]
-    texts[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in record)
-    members = {name: text.encode() for name, text in texts.items()}
-    write_wheel(folder / "lies-1.0-py3-none-any.whl", members)
 
 
 @pytest.fixture

@@ -73,21 +73,28 @@ class Lab:
         tree = f"/tree/{quote(path)}" if path else ""
         return f"{self._base}lab{tree}?token={self._token}&reset"
 
-    def add_kernel(self, name: str, environment: Environment, display_name: str = "") -> None:
-        """Let notebooks choose a kernel that runs in an environment."""
+    def add_kernel(
+        self,
+        name: str,
+        environment: Environment,
+        *,
+        command: Sequence[str] = ("-m", "ipykernel_launcher"),
+        language: str = "python",
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Let notebooks choose a kernel that runs in an environment, by a command of its Python."""
         folder = self._folder / "data" / "kernels" / name
         folder.mkdir(parents=True, exist_ok=True)
         spec = {
             "argv": [
                 str(environment.python),
-                "-m",
-                "ipykernel_launcher",
+                *command,
                 "-f",
                 "{connection_file}",
             ],
-            "display_name": display_name or name,
-            "language": "python",
-            "env": environment.environ | QUIET,
+            "display_name": name,
+            "language": language,
+            "env": environment.environ | QUIET | dict(environ or {}),
         }
         (folder / "kernel.json").write_text(json.dumps(spec), "utf-8")
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 """The repository."""
 
-Kind = Literal["bare", "kernel", "science", "torch"]
-"""`bare` holds envmagic and what it requires, `kernel` ipykernel too, `science` and `torch` also
-numpy or torch: whichever build of it the ordinary index has for this machine."""
+Kind = Literal["bare", "kernel", "patient", "science", "torch"]
+"""`bare` holds envmagic and what it requires, `kernel` ipykernel too, `patient` one without
+subshells; `science` and `torch` also numpy or torch: whichever build of it the ordinary index has
+for this machine."""
 
 TORCH = "2.13.0"
 
@@ -81,6 +82,8 @@ def build_envmagic_wheel(folder: Path) -> Path:
     stem = wheel_stem(project["name"], project["version"])
     members = _read_tree(ROOT / "envmagic", "envmagic")
     target = settings["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for left_out in target.get("exclude", ()):
+        members = {name: data for name, data in members.items() if not name.startswith(left_out)}
     for source, where in target.get("shared-data", {}).items():
         members |= _read_tree(ROOT / source, f"{stem}.data/data/{where}")
     for name, text in wheel_metadata(project["name"], project["version"], content).items():
@@ -114,6 +117,8 @@ def _requirements(kind: Kind) -> list[str]:
     if kind != "bare":
         group = settings["dependency-groups"]["test"]
         requirements += [line for line in group if line.startswith("ipykernel")]
+    if kind == "patient":
+        requirements.append("ipykernel<7")
     if kind == "science":
         requirements.append(f"numpy=={NUMPY[0]}")
     if kind == "torch":

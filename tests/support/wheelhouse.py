@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.wheels import Content, ProjectContent, make_sdist, make_wheel
+from support.backend import write_wheel
+from support.wheels import Content, ProjectContent, make_sdist, make_wheel, wheel_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +69,15 @@ class Wheelhouse:
     def add_sdist(self, name: str, version: str, **content: Unpack[ProjectContent]) -> Path:
         """Add an sdist."""
         return make_sdist(self.folder, name, version, **content)
+
+    def add_liar(self) -> Path:
+        """Add `lies` 1.0, whose RECORD names a file that is not there."""
+        info = "lies-1.0.dist-info"
+        texts = {"lies/__init__.py": ""}
+        metadata = wheel_metadata("lies", "1.0", {})
+        texts |= {f"{info}/{name}": text for name, text in metadata.items()}
+        record = [*texts, "lies/nowhere.py", f"{info}/RECORD"]
+        texts[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in record)
+        path = self.folder / "lies-1.0-py3-none-any.whl"
+        write_wheel(path, {name: text.encode() for name, text in texts.items()})
+        return path
