@@ -167,7 +167,9 @@ export class KernelSession {
     }
     const kernel = context.session?.kernel;
     if (!kernel) {
-      return { face: context.isReady && !context.isRestarting ? 'no-kernel' : 'starting' };
+      // Once it was shut down, a context is not ready again before it has another kernel.
+      const isWithout = context.isReady || context.hasNoKernel;
+      return { face: isWithout && !context.isRestarting ? 'no-kernel' : 'starting' };
     }
     switch (kernel.status) {
       case 'dead':

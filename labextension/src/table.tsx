@@ -173,7 +173,7 @@ function Heading(props: {
         type="button"
         onClick={() => setOrder({ column, descending: mine && !order.descending })}
       >
-        {label}
+        <span className="jp-EnvMagic-word">{label}</span>
         <span aria-hidden="true" className="jp-EnvMagic-arrow">
           {mine ? (order.descending ? '▾' : '▴') : ''}
         </span>

@@ -108,3 +108,8 @@ export function busyWords(trans: TranslationBundle): string {
 export function memoryWords(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(bytes < 10 * 2 ** 30 ? 1 : 0)} GiB`;
 }
+
+/** Returns a text without the colours that a tool gives a terminal. */
+export function withoutColours(text: string): string {
+  return text.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '');
+}

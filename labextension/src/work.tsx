@@ -6,7 +6,7 @@ import * as React from 'react';
 import type { Actions } from './actions.js';
 import { Words } from './card.js';
 import { Face, Ready, restartReasons } from './state.js';
-import { busyWords, phaseWords } from './text.js';
+import { busyWords, phaseWords, withoutColours } from './text.js';
 import { Progress, Work } from './tokens.js';
 
 interface Props {
@@ -124,7 +124,7 @@ function Log({ text, trans }: { text: string; trans: TranslationBundle }): JSX.E
     <details className="jp-EnvMagic-logs">
       <summary>{trans.__('What the tools say')}</summary>
       <pre ref={node} className="jp-EnvMagic-log" tabIndex={0}>
-        {text}
+        {withoutColours(text)}
       </pre>
     </details>
   ) : null;
