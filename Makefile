@@ -24,7 +24,7 @@ SEED ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test torture lint verdicts wire panel bench lab floors browser clean
+.PHONY: help demo test torture lint verdicts wire panel screenshots bench lab floors browser clean
 
 help: ## show this
 	@echo "usage: make TARGET"
@@ -58,6 +58,9 @@ panel: $(NPM) ## test the sidebar, build it, and hold it against what is committ
 	@git diff --exit-code --stat -- envmagic/labextension || { echo "commit the new build"; exit 1; }
 	@test -z "$$(git status --porcelain -- envmagic/labextension)" || { echo "commit the new build"; exit 1; }
 
+screenshots: $(READY) $(NPM) browser ## go through the sidebar in a browser, and take its pictures
+	@ENVMAGIC_SCREENSHOTS="$(CURDIR)/screenshots" $(BIN)/python -m pytest -q tests/browser
+
 bench: $(READY) ## measure a first diff and the cost of safety (Python 3.11; builds 260 projects once)
 	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) uv
 	@$(BIN)/python -m bench.run
@@ -75,7 +78,7 @@ floors: $(FLOORS)/.ready ## unit tests and a real kernel with the oldest support
 	@$(FLOORS)/bin/python examples/round_trip.py
 
 clean: ## take away what make made here
-	@rm -rf $(VENV) .cache demo-output build dist bench/environments .coverage .hypothesis
+	@rm -rf $(VENV) .cache demo-output screenshots build dist bench/environments .coverage .hypothesis
 	@rm -rf labextension/node_modules labextension/lib
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 

@@ -1,0 +1,174 @@
+"""The badge follows what happens to the environment, and nobody is asked while nobody looks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+from support.browser import new_page, run_cell
+from support.lab import live_lab
+from support.notebook import Notebook
+from support.panel import Panel
+from support.story import QUIET, wait_until
+from support.wheelhouse import Wheelhouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, WebSocket
+    from support.environment import Environment
+    from support.lab import Lab
+    from support.templates import Templates
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with live_lab(tmp_path_factory.mktemp("lab") / "lab", {}) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
+    return Wheelhouse.standard(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture
+def environment(templates: Templates, house: Wheelhouse) -> Environment:
+    environment = templates.make("kernel")
+    environment.install(house, "alpha==1.0")
+    return environment
+
+
+class Line:
+    """What a page sends to its kernels, as it goes over the wire."""
+
+    def __init__(self) -> None:
+        self.questions: list[str] = []
+        """The methods that envmagic was asked for."""
+
+    def listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", self._take)
+
+    def _take(self, payload: bytes | str) -> None:
+        text = payload if isinstance(payload, str) else payload.decode("utf-8", "replace")
+        if "envmagic.face.panel" in text:
+            self.questions.append(text)
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture
+def panel(browser: Browser, lab: Lab, line: Line) -> Iterator[Panel]:
+    """A page of its own for each test: its panel was never open."""
+    with new_page(browser) as page:
+        page.on("websocket", line.listen)
+        panel = Panel(page, lab)
+        panel.load_page()
+        yield panel
+
+
+def focus(panel: Panel) -> None:
+    """Come back to the window, as from a terminal."""
+    panel.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+
+
+def sync(notebook: Notebook) -> None:
+    """Sync in a terminal."""
+    lock = notebook.folder / "first_env.txt"
+    notebook.environment.run("-m", "envmagic", "sync", "--yes", lock, env=QUIET)
+
+
+def test_the_badge_follows(panel: Panel, house: Wheelhouse, environment: Environment) -> None:
+    notebook = Notebook(panel, house, environment)
+    notebook.write("alpha==1.0")
+    notebook.open()
+    panel.tab.click()
+    panel.face("equal")
+
+    places = f"--quiet --no-index --find-links {house.folder}"
+    panel.type_cell(f"%pip install {places} epsilon==1.0")
+    run_cell(panel.page)
+    expect(panel.status).to_have_text("Environment: 1 project differs")
+    assert panel.badge() == ("differs", "1")
+
+    panel.tab.click()  # it hides the panel; the badge goes on
+    expect(panel.root).to_be_hidden()
+    sync(notebook)
+    focus(panel)
+    expect(panel.status).to_have_text("Environment: equal to its lock")
+
+    notebook.write("alpha==2.0", "epsilon==1.0")
+    focus(panel)
+    expect(panel.status).to_have_text("Environment: 2 projects differ")
+    assert panel.badge() == ("differs", "2")
+
+
+def test_nothing_is_asked_before_the_panel_was_open(
+    panel: Panel, line: Line, house: Wheelhouse, environment: Environment
+) -> None:
+    notebook = Notebook(panel, house, environment)
+    notebook.write("alpha==1.0")
+    notebook.open()
+    focus(panel)
+    panel.type_cell("import sys; print([n for n in sys.modules if n.startswith('envmagic')])")
+    run_cell(panel.page)
+    output = panel.page.locator(".jp-OutputArea-output").first
+    expect(output).to_have_text("[]")
+    assert line.questions == []
+    panel.tab.click()
+    panel.face("equal")
+    assert line.questions
+
+
+def test_nothing_is_asked_while_it_is_hidden_if_one_says_so(
+    panel: Panel, line: Line, house: Wheelhouse, environment: Environment
+) -> None:
+    panel.set_preferences('{"watch": "panel"}')
+    try:
+        notebook = Notebook(panel, house, environment)
+        notebook.write("alpha==1.0")
+        notebook.open()
+        panel.tab.click()
+        panel.face("equal")
+        panel.tab.click()
+        expect(panel.root).to_be_hidden()
+        asked = len(line.questions)
+        notebook.write("alpha==2.0")
+        focus(panel)
+        panel.type_cell("print('done')")
+        run_cell(panel.page)
+        expect(panel.page.locator(".jp-OutputArea-output").first).to_have_text("done")
+        focus(panel)
+        assert len(line.questions) == asked
+        assert panel.badge() == ("equal", "0")
+        panel.tab.click()
+        panel.face("differs")
+    finally:
+        panel.set_preferences("{}")
+
+
+def test_where_nothing_has_changed_nothing_is_compared(
+    panel: Panel, line: Line, house: Wheelhouse, environment: Environment
+) -> None:
+    notebook = Notebook(panel, house, environment)
+    notebook.write("alpha==1.0")
+    notebook.open()
+    panel.tab.click()
+    panel.face("equal")
+    before = len(line.questions)
+    for count in range(1, 4):
+        focus(panel)
+        wait_until(lambda: _hears(panel, line, before + count))  # noqa: B023 (it ends in its turn)
+    asked = line.questions[before:]
+    assert [question for question in asked if "stamp" not in question] == []
+
+
+def _hears(panel: Panel, line: Line, count: int) -> bool:
+    panel.page.wait_for_timeout(20)  # what is sent is told only while somebody waits
+    return len(line.questions) >= count

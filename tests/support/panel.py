@@ -1,0 +1,151 @@
+"""The sidebar in a page, as its user sees it and clicks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from support.browser import await_kernel, shoot
+from support.lab import CONTRAST, DARK, LIGHT
+from support.templates import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+    from support.lab import Lab
+
+_THEMES = {"light": LIGHT, "dark": DARK}
+_AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+_GRAVE = """async selector => (await axe.run(selector, {
+  runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']
+})).violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`)"""
+_CONTEXT = "window.jupyterapp.shell.currentWidget.sessionContext"
+
+_UNTOUCHED = """() => {
+  const context = window.jupyterapp.shell.currentWidget.context;
+  if (context) {
+    context.model.dirty = false;
+  }
+}"""
+
+
+class Panel:
+    """The sidebar of one page."""
+
+    def __init__(self, page: Page, lab: Lab) -> None:
+        self.page = page
+        self.lab = lab
+        self.root = page.locator("#envmagic-panel")
+        self.tab = page.locator(".jp-SideBar [data-id='envmagic-panel']")
+        self.dialog = page.locator(".jp-Dialog")
+        self.rows = self.root.locator("tbody[data-index]")
+        self.status = page.locator(".jp-EnvMagic-status button")
+
+    def load(self) -> None:
+        """Load the page anew, with no document in it, and open the panel."""
+        self.load_page()
+        self.tab.click()
+
+    def load_page(self) -> None:
+        """Load the page anew, with no document in it; the panel was never open."""
+        self.page.goto(self.lab.url())
+        self.page.wait_for_function("() => window.jupyterapp", timeout=60_000)
+        self.page.evaluate("async () => { await window.jupyterapp.restored; }")
+
+    def open_notebook(self, path: str, *, wait: bool = True) -> None:
+        """Open a notebook in the page that is there, and wait until its kernel is idle."""
+        self.refresh_kernels()
+        self.command("docmanager:open", path=path, factory="Notebook")
+        if wait:
+            await_kernel(self.page)
+
+    def refresh_kernels(self) -> None:
+        """Let the page know of the kernels that were added since it was loaded."""
+        self.page.evaluate("() => window.jupyterapp.serviceManager.kernelspecs.refreshSpecs()")
+
+    def close_document(self) -> None:
+        """End the kernel of the current document, and close it."""
+        self.page.evaluate(f"() => {_CONTEXT}.shutdown()")
+        self.page.evaluate(_UNTOUCHED)  # or else it asks whether it is saved
+        self.command("application:close")
+
+    def command(self, name: str, **arguments: object) -> None:
+        """Run a command of JupyterLab; it may wait for a dialog, and so is not waited for."""
+        self.page.evaluate(
+            "([name, args]) => { void window.jupyterapp.commands.execute(name, args); }",
+            [name, arguments],
+        )
+
+    def on_kernel(self, code: str) -> None:
+        """Evaluate what the session context of the current document can do."""
+        self.page.evaluate(f"() => {{ void {_CONTEXT}.{code}; }}")
+
+    def run(self, code: str) -> None:
+        """Run code in the kernel, as another tab would: no cell waits for its end."""
+        script = f"code => {{ {_CONTEXT}.session.kernel.requestExecute({{ code }}); }}"
+        self.page.evaluate(script, code)
+
+    def type_cell(self, code: str) -> None:
+        """Write code into the cell that is selected."""
+        self.page.locator(".jp-Notebook:visible .jp-Cell.jp-mod-active .cm-content").fill(code)
+
+    def set_preferences(self, raw: str) -> None:
+        """Set what a user can, as JSON, and load the page anew."""
+        save = "raw => window.jupyterapp.serviceManager.settings.save('envmagic:plugin', raw)"
+        self.page.evaluate(save, raw)
+        self.load_page()
+
+    def face(self, name: str, *, timeout: float = 20) -> Locator:
+        """Wait until the panel has a face, and return what has it."""
+        found = self.root.locator(f"[data-face='{name}']").first
+        found.wait_for(timeout=timeout * 1000)
+        return found
+
+    def button(self, name: str) -> Locator:
+        """Return a button by its words."""
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def choose(self, lock: str) -> None:
+        """Choose a lock, which has changed or is another one."""
+        self.command("envmagic:compare", lock=lock)
+
+    def answer(self, name: str) -> None:
+        """Press a button of the dialog that is open."""
+        # By what is written on it: some have another name for a screen reader.
+        self.dialog.locator(".jp-Dialog-footer").get_by_text(name, exact=True).click()
+
+    def badge(self) -> tuple[str, str]:
+        """Return the kind of the badge on the icon, and its number."""
+        classes = (self.tab.get_attribute("class") or "").split()
+        kinds = {"differs", "equal", "working", "attention"}
+        kind = next((name for name in kinds if f"jp-mod-{name}" in classes), "")
+        return kind, self.tab.get_attribute("data-envmagic-count") or ""
+
+    def shoot(self, name: str, folder: Path) -> list[Path]:
+        """Take a picture in each theme."""
+        taken = []
+        for theme, title in _THEMES.items():
+            self.use_theme(title)
+            taken.append(shoot(self.page, f"{name}-{theme}", folder))
+        self.use_theme(LIGHT)
+        return taken
+
+    def use_theme(self, title: str) -> None:
+        """Change the theme of the page."""
+        self.command("apputils:change-theme", theme=title)
+        body = self.page.locator(f"body[data-jp-theme-name='{title}']")
+        body.wait_for(state="attached")  # it has no height of its own
+        self.page.locator("#jupyterlab-splash").wait_for(state="hidden")
+
+    def grave_violations(self, selector: str) -> list[str]:
+        """Return what axe-core finds serious or worse in a part of the page, in each theme."""
+        self.page.add_script_tag(path=_AXE)
+        found: list[str] = []
+        for title in (LIGHT, DARK, CONTRAST):
+            self.use_theme(title)
+            violations: Any = self.page.evaluate(_GRAVE, selector)
+            found += [f"{title}: {violation}" for violation in violations]
+        self.use_theme(LIGHT)
+        return found
