@@ -5,7 +5,7 @@ import * as React from 'react';
 
 import type { Actions } from './actions.js';
 import { Blank, Lacking } from './state.js';
-import { busyWords } from './text.js';
+import { busyWords, withoutColours } from './text.js';
 
 interface Words {
   title: string;
@@ -62,12 +62,12 @@ function Installation(props: {
       >
         {state.installing
           ? trans.__('Installing envmagic …')
-          : trans.__('Install envmagic into this kernel…')}
+          : trans.__('Install envmagic…')}
       </button>
       {state.problem && (
         <div role="alert">
           <p>{trans.__('It could not be installed. pip says:')}</p>
-          <pre className="jp-EnvMagic-log">{state.problem}</pre>
+          <pre className="jp-EnvMagic-log">{withoutColours(state.problem)}</pre>
         </div>
       )}
     </>
