@@ -61,10 +61,11 @@ panel: $(NPM) ## test the sidebar, build it, and hold it against what is there
 screenshots: $(READY) $(NPM) browser ## go through the sidebar in a browser, and take its pictures
 	@ENVMAGIC_SCREENSHOTS="$(CURDIR)/screenshots" $(BIN)/python -m pytest -q tests/browser
 
-bench: $(READY) ## measure a first diff and the cost of safety (Python 3.11; builds 260 projects once)
+bench: $(READY) browser ## measure a first diff, the cost of safety, the panel (Python 3.11; 260 projects)
 	@$(BIN)/python -c "import uv" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) uv
 	@$(BIN)/python -m bench.run
 	@$(BIN)/python -m bench.safety
+	@PYTHONPATH=tests $(BIN)/python -m bench.panel
 
 lab: $(READY) $(PLAYGROUND)/.ready ## JupyterLab on examples/, its kernel in an environment to play with
 	@$(BIN)/python -c "import jupyterlab" 2>/dev/null || $(BIN)/python $(PIP_INSTALL) jupyterlab
