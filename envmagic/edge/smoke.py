@@ -10,9 +10,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SIDE = 256
 _TOLERANCE = 1e-3
@@ -25,39 +29,44 @@ def main() -> None:
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [entry for entry in sys.path if entry != here]
     _tell("begin", device="")
-    try:
-        torch = import_module("torch")
-        devices = _find_devices(torch)
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is what was asked for)
-        absent = isinstance(error, ModuleNotFoundError) and error.name == "torch"
-        _tell("absent" if absent else "failed", device="", problem=_words(error))
-        devices = []
+    devices: list[str] = []
+    with _telling("failed"):
+        devices = _find_devices()
     for device in devices:
         _tell("begin", device=device)
-        try:
-            _tell("passed", device=device, **_try_out(torch, device))
-        except Exception as error:  # noqa: BLE001 (likewise)
-            _tell("failed", device=device, problem=_words(error))
+        with _telling("failed", device):
+            _tell("passed", device=device, **_try_out(device))
     _tell("end")
 
 
-def _find_devices(torch: Any) -> list[str]:  # noqa: ANN401 (not there for a type checker)
+@contextmanager
+def _telling(step: str, device: str = "") -> Iterator[None]:
+    """Tell what torch raises, and go on: whatever it is, it is what was asked for."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 (of foreign code, and the very answer)
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        problem = f"{type(error).__name__}: {error}"
+        _tell("absent" if absent else step, device=device, problem=problem)
+
+
+def _find_devices() -> list[str]:
     """Return each GPU that torch can use, or the CPU; tell why there is no GPU."""
+    torch = import_module("torch")
     version = torch.version
     cuda, hip = getattr(version, "cuda", None), getattr(version, "hip", None)
     _tell("torch", torch=str(torch.__version__), cuda=cuda, hip=hip)
     if torch.cuda.is_available():
         return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     if cuda or hip:
-        try:
+        with _telling("skipped", "cuda"):
             torch.cuda.init()
-        except Exception as error:  # noqa: BLE001 (likewise)
-            _tell("skipped", device="cuda", problem=_words(error))
     return ["cpu"]
 
 
-def _try_out(torch: Any, device: str) -> dict[str, Any]:  # noqa: ANN401 (likewise)
+def _try_out(device: str) -> dict[str, Any]:
     """Return what a device is, and how long it took; raises where something is amiss."""
+    torch = import_module("torch")
     told: dict[str, Any] = {}
     if device != "cpu":
         major, minor = torch.cuda.get_device_capability(device)
@@ -75,10 +84,6 @@ def _try_out(torch: Any, device: str) -> dict[str, Any]:  # noqa: ANN401 (likewi
     if not off <= _TOLERANCE * float(expected.abs().max()):  # nor is NaN
         raise ArithmeticError(f"the product is wrong, by up to {off:g}")
     return told
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _tell(step: str, **said: Any) -> None:  # noqa: ANN401 (JSON)
