@@ -59,6 +59,11 @@ def add_diff_options(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print the report as JSON, and nothing else"
     )
     parser.add_argument("--all", action="store_true", help="with --json: list equal names too")
+    add_request_options(parser)
+
+
+def add_request_options(parser: argparse.ArgumentParser) -> None:
+    """Add what tells how a lock is to be taken, whoever shows the comparison."""
     parser.add_argument(
         "--keep",
         metavar="GLOB",
@@ -137,7 +142,7 @@ def add_undo(parser: argparse.ArgumentParser) -> None:
 
 def must_fit(arguments: argparse.Namespace) -> None:
     """Raise UsageError for options that do not go together."""
-    if arguments.smoke and arguments.dry_run:
+    if arguments.smoke and getattr(arguments, "dry_run", False):
         raise UsageError(
             "`--smoke` runs what is installed, and a dry run runs nothing",
             "`--check --smoke` tries out an environment that is equal to the lock, and "

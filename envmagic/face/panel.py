@@ -23,7 +23,7 @@ from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.lockfile import CANDIDATES, find_lock, list_locks, write_lock
 from envmagic.face.desk import this_kernel
 from envmagic.face.memory import Memory
-from envmagic.face.options import Parser, UsageError, add_diff_options, make_request
+from envmagic.face.options import Parser, UsageError, add_request_options, make_request
 from envmagic.face.replies import (
     error_to_json,
     page_of,
@@ -312,9 +312,9 @@ class Panel:
 
 
 def _parse(lock: str, options: str) -> argparse.Namespace:
-    """Return what a user has set, as the options of `%envsync`; raises UsageError."""
+    """Return how a lock is to be taken, in options of `%envsync`; raises UsageError."""
     parser = Parser(prog="%envsync", add_help=False)
-    add_diff_options(parser)
+    add_request_options(parser)
     try:
         words = shlex.split(options)
     except ValueError as error:

@@ -392,7 +392,7 @@ def test_no_lock_and_several_are_told_beside_all_else(place: Place) -> None:
     assert place.ask("look")["lock"] == "requirements.txt"  # the last one used
 
 
-@pytest.mark.parametrize("options", ["--keep 'a", "--frobnicate", "--keep"])
+@pytest.mark.parametrize("options", ["--keep 'a", "--frobnicate", "--keep", "--check", "--yes"])
 def test_options_that_cannot_be_read_are_an_error(place: Place, options: str) -> None:
     place.write("first_env.txt", "alpha==1.0\n")
     error = place.ask("look", options=options)["error"]
@@ -402,7 +402,7 @@ def test_options_that_cannot_be_read_are_an_error(place: Place, options: str) ->
 def test_options_are_those_of_the_magic(place: Place) -> None:
     place.write("first_env.txt", "alpha>=1.0\n")
     assert place.ask("look")["error"]["kind"] == "LockError"
-    look = place.ask("look", options="--allow-ranges --keep 'b c*'")
+    look = place.ask("look", options="--allow-ranges --smoke --keep 'b c*'")
     assert look["report"]["counts"]["install"] == 1
 
 
