@@ -166,7 +166,8 @@ export class Model {
     }
     this.blame(answer);
     if (answer.kind === 'ok') {
-      await this.look();
+      const isFirst = this._state.face === 'ready' && !this._state.look.lock;
+      await this.look(isFirst ? file : undefined);
       this.tell(`${answer.data.wrote}: ${answer.data.summary}`);
     }
     return true;

@@ -12,6 +12,16 @@ import { Requests } from './tokens.js';
 /** How long after the end of a cell its effects are looked for, in ms. */
 const SETTLE = 300;
 
+/** What there is to say of a kernel that has not answered yet; `unknown`: it never has. */
+const FACES: Partial<Record<Kernel.Status, 'busy' | 'starting'>> = {
+  busy: 'busy',
+  unknown: 'starting'
+};
+
+/** What tells that a kernel has ended by itself, and what that there is one again. */
+const FALLEN = new Set<Kernel.Status | undefined>(['autorestarting', 'dead']);
+const ALIVE = new Set<Kernel.Status | undefined>(['idle', 'busy']);
+
 /** A notebook or a console: what has a kernel. */
 export interface Document {
   /** Its path in the server's view of the files. */
@@ -79,6 +89,7 @@ export class KernelSession {
       before.disposed.disconnect(this.onDisposed, this);
     }
     this._document = document;
+    this._hasFallen = false;
     if (context) {
       context.kernelChanged.connect(this.reconnect, this);
       context.statusChanged.connect(this.onStatus, this);
@@ -110,7 +121,7 @@ export class KernelSession {
       return;
     }
     this._opening = true;
-    this._blanked.emit({ face: kernel.status === 'busy' ? 'busy' : 'asking' });
+    this._blanked.emit({ face: FACES[kernel.status] ?? 'asking' });
     const number = this._number;
     const line = await Line.open(kernel);
     if (number !== this._number) {
@@ -149,6 +160,8 @@ export class KernelSession {
 
   /** Waits for a kernel that starts, and begins anew when it is there. */
   private onStatus(): void {
+    const status = this.kernel?.status;
+    this._hasFallen = FALLEN.has(status) || (this._hasFallen && !ALIVE.has(status));
     const blank = this.findBlank();
     if (blank) {
       this.close();
@@ -166,6 +179,9 @@ export class KernelSession {
       return { face: 'no-document' };
     }
     const kernel = context.session?.kernel;
+    if (!kernel && this._hasFallen) {
+      return { face: 'died' }; // the server has tried some times, and given up
+    }
     if (!kernel) {
       // Once it was shut down, a context is not ready again before it has another kernel.
       const isWithout = context.isReady || context.hasNoKernel;
@@ -214,6 +230,8 @@ export class KernelSession {
   /** Counts the lines: what an older one answers is of no use. */
   private _number = 0;
   private _opening = false;
+  /** Whether the kernel has ended by itself, and was not seen alive since. */
+  private _hasFallen = false;
   private _settling = 0;
   private _heard: Kernel.IKernelConnection | null = null;
   private _blanked = new Signal<this, Blank>(this);

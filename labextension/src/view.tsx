@@ -173,7 +173,9 @@ function Buttons(props: Props & { report: Report }): JSX.Element {
       )}
       {!nothing && !report.prepared && (
         <p className="jp-EnvMagic-soft">
-          {trans.__('What is not installed yet has unknown requirements: a preview fetches them.')}
+          {trans.__(
+            'What is not installed yet has unknown requirements. A preview fetches them, but builds nothing: what has no wheel stays unknown.'
+          )}
         </p>
       )}
     </div>

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.browser import chromium, new_page, shoot
+from support.lab import live_lab
+from support.panel import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
+    from support.lab import Lab
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +23,23 @@ def browser() -> Iterator[Browser]:
     """One Chromium for all tests."""
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One server for the tests of a module."""
+    with live_lab(tmp_path_factory.mktemp("lab") / "lab", {}) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def panel(browser: Browser, lab: Lab) -> Iterator[Panel]:
+    """One page for the tests of a module: its panel is open, and no document is."""
+    with new_page(browser) as page:
+        page.set_viewport_size({"width": 1200, "height": 760})
+        panel = Panel(page, lab)
+        panel.load()
+        yield panel
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 from support.browser import new_page
-from support.lab import live_lab
 from support.notebook import Notebook
 from support.panel import Panel
-from support.slow import add_many, wait_until_half_done
+from support.slow import add_many
 from support.templates import build_envmagic_wheel
 from support.wheelhouse import Wheelhouse
 from support.witness import Witness, paused
@@ -31,6 +30,12 @@ pytestmark = pytest.mark.live
 _SLOW = (
     "import runpy, time; time.sleep(4); runpy.run_module('ipykernel_launcher', None, '__main__')"
 )
+_MORTAL = """
+import pathlib, runpy, sys
+if pathlib.Path({ill!r}).exists():
+    sys.exit(3)
+runpy.run_module('ipykernel_launcher', None, '__main__')
+"""
 _BUSY = """() => {
   const { session } = window.jupyterapp.shell.currentWidget.sessionContext;
   return session.kernel.status === 'busy';
@@ -66,21 +71,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     house.add_liar()
     house.add("grows", "1.0", requires=["epsilon"])
     return house
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with live_lab(tmp_path_factory.mktemp("lab") / "lab", {}) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def panel(browser: Browser, lab: Lab) -> Iterator[Panel]:
-    """One page for all of these tests: its panel is open, and no document is."""
-    with new_page(browser) as page:
-        panel = Panel(page, lab)
-        panel.load()
-        yield panel
 
 
 @pytest.fixture
@@ -125,11 +115,31 @@ def test_no_kernel(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
 def test_a_kernel_that_starts(panel: Panel, notebook: Notebook, lab: Lab, tmp_path: Path) -> None:
     lab.add_kernel(notebook.name, notebook.environment, command=("-c", _SLOW))
     notebook.write("alpha==1.0", "delta==1.0")
-    notebook.open()
-    panel.face("equal")
-    panel.on_kernel("restartKernel()")
+    panel.open_notebook(notebook.path, wait=False)
     expect(panel.face("starting")).to_contain_text("as soon as it is there")
     panel.shoot("face-starting", tmp_path)
+    panel.face("equal")
+    panel.on_kernel("restartKernel()")
+    panel.face("starting")
+    panel.face("equal", timeout=60)
+
+
+def test_a_kernel_that_died(panel: Panel, notebook: Notebook, lab: Lab, tmp_path: Path) -> None:
+    ill = tmp_path / "ill"
+    lab.add_kernel(
+        notebook.name, notebook.environment, command=("-c", _MORTAL.format(ill=str(ill)))
+    )
+    notebook.write("alpha==1.0", "delta==1.0")
+    notebook.open()
+    panel.face("equal")
+    ill.touch()
+    panel.run("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    expect(panel.face("died", timeout=90)).to_contain_text("a new kernel tells which")
+    while panel.dialog.count():
+        panel.dialog.first.locator("button").last.click()
+    panel.shoot("face-died", tmp_path)
+    ill.unlink()
+    panel.button("Restart kernel…").click()  # there is none to lose, and so no question
     panel.face("equal", timeout=60)
 
 
@@ -257,11 +267,7 @@ def test_equal_and_differs(panel: Panel, notebook: Notebook, tmp_path: Path) -> 
 def test_working_and_cancelled(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
     before = notebook.environment.manifest()
     witness = Witness(notebook.environment)
-    notebook.write("alpha==2.0", "many==1.0")
-    notebook.open()
-    panel.face("differs")
-    notebook.apply()
-    wait_until_half_done(notebook.environment)
+    notebook.begin_slow_change()
     with paused(witness):
         working = panel.face("working")
         expect(working).to_contain_text("Changing")
@@ -332,18 +338,12 @@ def test_a_second_tab_sees_the_same_work(
     panel: Panel, notebook: Notebook, browser: Browser, lab: Lab
 ) -> None:
     witness = Witness(notebook.environment)
-    notebook.write("alpha==2.0", "many==1.0")
-    notebook.open()
-    panel.face("differs")
+    notebook.begin_slow_change()
     with new_page(browser) as page:
-        other = Panel(page, lab)
-        other.load()
-        other.open_notebook(notebook.path)
-        other.face("differs")
-        notebook.apply()
-        wait_until_half_done(notebook.environment)
         with paused(witness):
-            other.command("envmagic:compare", lock="first_env.txt")
+            other = Panel(page, lab)
+            other.load()
+            other.open_notebook(notebook.path)
             expect(other.face("working")).to_contain_text("Sync with first_env.txt")
         other.face("succeeded")
     panel.face("succeeded")
@@ -351,11 +351,7 @@ def test_a_second_tab_sees_the_same_work(
 
 def test_a_new_kernel_finds_what_goes_on(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
     witness = Witness(notebook.environment)
-    notebook.write("alpha==2.0", "many==1.0")
-    notebook.open()
-    panel.face("differs")
-    notebook.apply()
-    wait_until_half_done(notebook.environment)
+    notebook.begin_slow_change()
     with paused(witness):
         os.kill(next(seen.pid for seen in witness.look() if seen.is_kernel), signal.SIGKILL)
         panel.dialog.get_by_text("appears to have died").wait_for()

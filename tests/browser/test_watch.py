@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 from support.browser import new_page, run_cell
-from support.lab import live_lab
 from support.notebook import Notebook
 from support.panel import Panel
 from support.story import QUIET, wait_until
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
     from support.templates import Templates
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with live_lab(tmp_path_factory.mktemp("lab") / "lab", {}) as lab:
-        yield lab
 
 
 @pytest.fixture(scope="module")

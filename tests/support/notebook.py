@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from support.browser import await_kernel
+from support.slow import wait_until_half_done
 
 if TYPE_CHECKING:
     from support.environment import Environment
@@ -50,6 +51,14 @@ class Notebook:
         """Press Apply, and agree."""
         self._panel.button("Apply…").click()
         self._panel.answer("Apply")
+
+    def begin_slow_change(self) -> None:
+        """Open it, apply a lock that keeps pip at work, and wait until that is half done."""
+        self.write("alpha==2.0", "many==1.0")
+        self.open()
+        self._panel.face("differs")
+        self.apply()
+        wait_until_half_done(self.environment)
 
     def close(self) -> None:
         """End its kernel, and close it."""
