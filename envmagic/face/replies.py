@@ -11,7 +11,7 @@ from envmagic.core.lock import LockError
 from envmagic.core.model import Finding, FindingKind, Severity
 from envmagic.core.redact import redact
 from envmagic.core.report import Outcome, Progress
-from envmagic.face.view import count_steps, headline, outcome_lines
+from envmagic.face.view import beside_outcome, count_steps, headline
 from envmagic.face.wire import finding_to_json, platform_to_json, report_to_json
 
 if TYPE_CHECKING:
@@ -153,11 +153,12 @@ def progress_to_json(progress: Progress) -> Json:
 
 
 def outcome_to_json(outcome: Outcome) -> Json:
-    """Return what became of a sync or an undo; `lines` is that for a reader."""
+    """Return what became of a sync or an undo: counts, and what else a reader should know."""
     restart = outcome.after.restart.reasons if outcome.after else ()
     return {
         "state": outcome.state.value,
-        "lines": outcome_lines(outcome),
+        "done": outcome.before.plan.counts() if outcome.after else None,
+        "lines": beside_outcome(outcome),
         "log": outcome.log or None,
         "restart": list(restart),
     }

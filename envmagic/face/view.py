@@ -201,15 +201,23 @@ def render_outcome(outcome: Outcome) -> str:
 
 def outcome_lines(outcome: Outcome) -> list[str]:
     """Return an outcome in sentences, but for why the kernel should be restarted."""
-    lines = [outcome_line(outcome), *outcome.problems]
-    lines += failure_lines(outcome)
+    return _apart([outcome_line(outcome), *beside_outcome(outcome)])
+
+
+def beside_outcome(outcome: Outcome) -> list[str]:
+    """Return what there is to say beside that one sentence."""
+    lines = [*outcome.problems, *failure_lines(outcome)]
     lines += [f"but {finding.text}" for finding in new_conflicts(outcome)]
     lines += [f"but {reason.text}" for reason in new_reasons(outcome)]
     lines += smoke_lines(outcome.latest.smoke)
     after, done = outcome.after, outcome.state is State.SUCCEEDED
     if after is not None and after.kernel and done and not after.restart.needed:
         lines.append("no restart needed: what is loaded is what is on the disk")
-    return redact("\n".join(line for line in lines if line)).splitlines()
+    return _apart(lines)
+
+
+def _apart(sentences: Iterable[str]) -> list[str]:
+    return redact("\n".join(sentence for sentence in sentences if sentence)).splitlines()
 
 
 def new_conflicts(outcome: Outcome) -> list[Finding]:

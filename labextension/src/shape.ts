@@ -71,7 +71,14 @@ const WORK = fields({
   cancelled: 'boolean',
   progress: fields({ phase: 'string', done: 'number', total: 'number', detail: 'string' }),
   report: nullable('string'),
-  outcome: nullable(fields({ state: 'string', lines: list('string'), restart: list('string') })),
+  outcome: nullable(
+    fields({
+      state: 'string',
+      done: nullable({ values: 'number' }),
+      lines: list('string'),
+      restart: list('string')
+    })
+  ),
   error: nullable(FAULT)
 });
 const WATCHED = fields({ work: nullable(WORK), log: 'string', log_end: 'number' });

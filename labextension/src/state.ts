@@ -129,6 +129,7 @@ export function badgeOf(state: State): Badge {
     case 'differs':
       return { kind: 'differs', count };
     case 'succeeded':
+    case 'cancelled':
       return { kind: state.report?.parity ? 'equal' : 'differs', count };
     case 'no-lock':
     case 'several-locks':

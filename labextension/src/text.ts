@@ -53,6 +53,19 @@ export function countPhrases(report: Report, trans: TranslationBundle): string[]
   return phrases.filter(([count]) => count).map(([, phrase]) => phrase);
 }
 
+/** Returns how much was changed, a phrase each: `14 installed`. */
+export function donePhrases(done: Record<Kind, number>, trans: TranslationBundle): string[] {
+  const { install, upgrade, downgrade, reinstall, remove } = done;
+  const phrases: [number, string][] = [
+    [install, trans._n('%1 installed', '%1 installed', install)],
+    [upgrade, trans._n('%1 upgraded', '%1 upgraded', upgrade)],
+    [downgrade, trans._n('%1 downgraded', '%1 downgraded', downgrade)],
+    [reinstall, trans._n('%1 reinstalled', '%1 reinstalled', reinstall)],
+    [remove, trans._n('%1 removed', '%1 removed', remove)]
+  ];
+  return phrases.filter(([count]) => count).map(([, phrase]) => phrase);
+}
+
 /** Returns what the badge says, for the status bar and for a screen reader. */
 export function badgeWords(badge: Badge, trans: TranslationBundle): string {
   switch (badge.kind) {

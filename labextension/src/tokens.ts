@@ -94,6 +94,9 @@ export interface Progress {
 
 export interface Outcome {
   state: 'unchanged' | 'succeeded' | 'held' | 'rolled_back' | 'failed';
+  /** How much was changed; null: nothing. */
+  done: Record<Kind, number> | null;
+  /** What there is to say beside it, a sentence each. */
   lines: string[];
   log: string | null;
   /** Why the kernel should be restarted, a sentence each. */

@@ -227,10 +227,10 @@ function NoReport({ state, face, actions, trans }: Props): JSX.Element {
             <Button key={path} label={path} act={() => actions.chooseLock(path)} />
           ))
         ) : (
-          <>
+          <div className="jp-EnvMagic-buttons">
             <Button label={trans.__('Freeze…')} act={actions.freeze} accept />
             <Button label={trans.__('Another file…')} act={actions.nameLock} />
-          </>
+          </div>
         )}
       </div>
     );

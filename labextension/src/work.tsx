@@ -6,7 +6,7 @@ import * as React from 'react';
 import type { Actions } from './actions.js';
 import { Words } from './card.js';
 import { Face, Ready, restartReasons } from './state.js';
-import { busyWords, phaseWords, withoutColours } from './text.js';
+import { busyWords, donePhrases, phaseWords, withoutColours } from './text.js';
 import { Progress, Work } from './tokens.js';
 
 interface Props {
@@ -134,20 +134,24 @@ function Asking({ actions, trans }: Props): JSX.Element {
   return (
     <Banner kind="attention">
       <p>{trans.__('There is more to do than was shown. Look again at what is below.')}</p>
-      <Button label={trans.__('Go on…')} act={actions.agree} accept />
-      <Button label={trans.__('Cancel')} act={actions.cancel} />
+      <div className="jp-EnvMagic-buttons">
+        <Button label={trans.__('Go on…')} act={actions.agree} accept />
+        <Button label={trans.__('Cancel')} act={actions.cancel} />
+      </div>
     </Banner>
   );
 }
 
 function Ended({ state, face, work, actions, trans }: Props & { work: Work }): JSX.Element {
-  const lines = work.outcome?.lines ?? [work.error?.message ?? '', work.error?.hint ?? ''];
+  const said = work.cancelled ? '' : work.error?.message;
+  const lines = work.outcome?.lines ?? [said ?? '', work.error?.hint ?? ''];
   const good = face === 'succeeded' || face === 'equal' || face === 'differs';
   return (
     <Banner kind={good ? 'done' : face === 'cancelled' ? 'attention' : 'failed'} face={face}>
       <p>
         <b>{endWords(face, trans)}</b>
       </p>
+      {work.outcome?.done && <p>{donePhrases(work.outcome.done, trans).join(', ')}</p>}
       {lines.filter(Boolean).map(line => (
         <p key={line}>
           <Words text={line} />
@@ -162,11 +166,11 @@ function Ended({ state, face, work, actions, trans }: Props & { work: Work }): J
 function endWords(face: Face, trans: TranslationBundle): string {
   switch (face) {
     case 'rolled-back':
-      return trans.__('It failed, and everything was put back');
+      return trans.__('It failed, and everything was put back: the environment is as it was');
     case 'failed':
       return trans.__('It failed, and could not be put back');
     case 'cancelled':
-      return trans.__('Cancelled');
+      return trans.__('Cancelled: the environment is as it was');
     case 'stopped':
       return trans.__('Not done');
     case 'held':

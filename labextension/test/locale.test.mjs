@@ -12,7 +12,9 @@ const PLURAL = new RegExp(String.raw`trans\s*\.\s*_n\(\s*${LITERAL},\s*${LITERAL
 const source = readdirSync(SOURCE)
   .map(name => readFileSync(new URL(name, SOURCE), 'utf8'))
   .join('\n');
-const found = [...source.matchAll(PLAIN), ...source.matchAll(PLURAL)];
+const plurals = [...source.matchAll(PLURAL)];
+const found = [...source.matchAll(PLAIN), ...plurals];
+const counted = new Set(plurals.map(match => match[1]));
 const words = new Set(found.map(match => match[1]));
 
 test('every call of the bundle has a literal text, so that it can be found', () => {
@@ -32,8 +34,15 @@ for (const locale of readdirSync(LOCALES)) {
 
   test(`${locale} keeps the places for what is filled in`, () => {
     const places = text => [...new Set(text.match(/%\d/g))].sort();
-    for (const [text, [translated]] of Object.entries(messages)) {
-      assert.deepEqual(places(translated), places(text), text);
+    for (const [text, forms] of Object.entries(messages)) {
+      forms.forEach(form => assert.deepEqual(places(form), places(text), text));
+    }
+  });
+
+  test(`${locale} has several forms of what is counted, and one of all else`, () => {
+    // Or else JupyterLab's gettext takes the English, even where a language has one form only.
+    for (const [text, forms] of Object.entries(messages)) {
+      assert.equal(forms.length > 1, counted.has(text), text);
     }
   });
 }

@@ -28,7 +28,7 @@ const work = more => ({
   state: 'ended',
   cancelled: false,
   error: null,
-  outcome: { state: 'succeeded', lines: [], restart: [] },
+  outcome: { state: 'succeeded', done: null, lines: [], restart: [] },
   ...more
 });
 
@@ -64,6 +64,8 @@ test('the badge counts what differs, and is silent where nothing was compared', 
   assert.deepEqual(badge({ report: differs }), { kind: 'differs', count: 6 });
   assert.equal(badge({ work: work({ state: 'working' }) }).kind, 'working');
   assert.equal(badge({ work: work({ outcome: { state: 'failed', restart: [] } }) }).kind, 'attention');
+  const cancelled = work({ outcome: null, cancelled: true, error: {} });
+  assert.deepEqual(badge({ report: differs, work: cancelled }), { kind: 'differs', count: 6 });
   assert.equal(badge({ report: null, look: look({ lock: '', locks: [] }) }).kind, 'none');
   assert.equal(badgeOf({ face: 'no-kernel' }).kind, 'none');
 });

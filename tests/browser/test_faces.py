@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import expect
 from support.browser import new_page
 from support.notebook import Notebook
+from support.nvml import FakeGpu, FakeNvml, build_fake_nvml
 from support.panel import Panel
 from support.slow import add_many
 from support.templates import build_envmagic_wheel
+from support.torches import torch_files
 from support.wheelhouse import Wheelhouse
 from support.witness import Witness, paused
 
@@ -40,6 +42,7 @@ _BUSY = """() => {
   const { session } = window.jupyterapp.shell.currentWidget.sessionContext;
   return session.kernel.status === 'busy';
 }"""
+_SEEN = "sm_50 sm_80 sm_86 sm_90"
 _ECHO = """
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
@@ -219,6 +222,27 @@ def test_busy_without_subshells(
     expect(panel.root.locator("[data-face='busy']")).to_have_count(0)
     panel.face("equal")
     notebook.close()
+
+
+def test_accelerator_card(
+    panel: Panel, notebook: Notebook, house: Wheelhouse, lab: Lab, tmp_path: Path
+) -> None:
+    """A driver that is too old for the torch of the lock: `fake_nvml.c` is its library."""
+    house.add("torch", "2.4.0+cu124", files=torch_files("2.4.0+cu124", "12.4", _SEEN))
+    nvml = FakeNvml(driver="470.57.02", cuda=11040, gpus=(FakeGpu(memory_used=3 * 2**30),))
+    answers = tmp_path / "nvml.txt"
+    answers.write_text(nvml.text(), "utf-8")
+    library = build_fake_nvml(tmp_path / "nvml")
+    machine = {"FAKE_NVML": str(answers), "LD_LIBRARY_PATH": str(library)}
+    lab.add_kernel(notebook.name, notebook.environment, environ=machine)
+    notebook.write("alpha==1.0", "delta==1.0", "torch==2.4.0+cu124")
+    notebook.open()
+    panel.face("differs")
+    card = panel.root.locator(".jp-EnvMagic-card[data-verdict]")
+    expect(card).to_contain_text("this lock will not run here")
+    expect(card).to_contain_text("470.57.02 (CUDA 11.4)")
+    expect(card).to_contain_text("3.0 GiB of 80 GiB in use")
+    panel.shoot("face-accelerator", tmp_path)
 
 
 def test_no_lock_and_several(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
