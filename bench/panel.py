@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environment = Templates(folder / "templates", dict(os.environ)).make("kernel")
         try:
             with (
-                live_lab(folder / "lab", {}) as lab,
+                live_lab(folder / "lab") as lab,
                 chromium() as browser,
                 new_page(browser) as page,
             ):

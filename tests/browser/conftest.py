@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """One server for the tests of a module."""
-    with live_lab(tmp_path_factory.mktemp("lab") / "lab", {}) as lab:
+    with live_lab(tmp_path_factory.mktemp("lab") / "lab") as lab:
         yield lab
 
 

@@ -58,8 +58,8 @@ def lab(
 ) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("lab")
     extension = make_extension(folder / "made-up")
-    kernels = {"other": other}
-    with live_lab(folder / "lab", kernels, extensions=[extension], theme=request.param) as lab:
+    with live_lab(folder / "lab", extensions=[extension], theme=request.param) as lab:
+        lab.add_kernel("other", other)
         yield lab
 
 

@@ -44,7 +44,7 @@ def test_chinese(page: Page, templates: Templates, server: Path, tmp_path: Path)
     house = Wheelhouse.standard(tmp_path / "house")
     environment = templates.make("kernel")
     environment.install(house, "alpha==1.0")
-    with live_lab(tmp_path / "lab", {}, python=server, locale="zh_CN") as lab:
+    with live_lab(tmp_path / "lab", python=server, locale="zh_CN") as lab:
         panel = Panel(page, lab)
         panel.load()
         expect(page.locator("#jp-MainMenu")).to_contain_text("文件")

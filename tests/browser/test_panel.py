@@ -209,7 +209,7 @@ def test_cancel_in_the_middle(panel: Panel, notebook: Notebook) -> None:
     notebook.begin_slow_change()
     panel.button("Cancel").click()
     panel.face("cancelled")
-    expect(panel.root).to_contain_text("everything is as it was before")
+    expect(panel.root).to_contain_text("the environment is as it was")
     panel.button("Dismiss").click()
     panel.face("differs")
     assert notebook.environment.manifest() == before

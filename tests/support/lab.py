@@ -1,4 +1,4 @@
-"""A real JupyterLab server, whose kernels run in environments of their own."""
+"""A real JupyterLab or Notebook, whose kernels run in environments of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import nbformat
@@ -34,10 +34,15 @@ _FIRST, _LAST = 60, 20
 """How many seconds a server may take to begin, and to end."""
 
 
-class Lab:
-    """A JupyterLab server that runs; `live_lab` makes one and ends it."""
+Application = Literal["jupyterlab", "notebook"]
+"""The module that is run."""
 
-    def __init__(self, folder: Path, *, theme: str, locale: str) -> None:
+
+class Lab:
+    """A JupyterLab or Notebook server that runs; `live_lab` makes one and ends it."""
+
+    def __init__(self, folder: Path, application: Application, *, theme: str, locale: str) -> None:
+        self.application = application
         self.root = folder / "work"
         """The folder that it shows."""
         self.root.mkdir(parents=True)
@@ -69,7 +74,9 @@ class Lab:
         return (self._folder / "server.log").read_text("utf-8", "replace")
 
     def url(self, path: str = "") -> str:
-        """Return the address of Lab with a notebook opened, in a workspace that is empty."""
+        """Return the address of a notebook, or of Lab's workspace, which is empty."""
+        if self.application == "notebook":
+            return f"{self._base}notebooks/{quote(path)}?token={self._token}"
         tree = f"/tree/{quote(path)}" if path else ""
         return f"{self._base}lab{tree}?token={self._token}&reset"
 
@@ -114,7 +121,7 @@ class Lab:
         """Run the server with an interpreter; its kernels end with it."""
         with (self._folder / "server.log").open("wb") as output:
             process = start_process(
-                [python, "-m", "jupyterlab", *self._options(extensions)],
+                [python, "-m", self.application, *self._options(extensions)],
                 env=self.environ,
                 cwd=self.root,
                 output=output,
@@ -142,8 +149,9 @@ class Lab:
             "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={self._token}",
             f"--ServerApp.root_dir={self.root}",
-            f"--LabApp.extra_labextensions_path={places}",
+            f"--LabServerApp.extra_labextensions_path={places}",
             "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
             *(["--allow-root"] if os.geteuid() == 0 else []),
         ]
 
@@ -180,16 +188,14 @@ def _end(process: Process) -> None:
 @contextlib.contextmanager
 def live_lab(
     folder: Path,
-    kernels: Mapping[str, Environment],
     *,
+    application: Application = "jupyterlab",
     python: str | Path = sys.executable,
     extensions: Sequence[Path] = (EXTENSION,),
     theme: str = LIGHT,
     locale: str = "",
 ) -> Iterator[Lab]:
-    """Run a server of an interpreter, with `kernels` by their names, in a new folder."""
-    lab = Lab(folder, theme=theme, locale=locale)
-    for name, environment in kernels.items():
-        lab.add_kernel(name, environment)
+    """Run a server of an interpreter, in a new folder."""
+    lab = Lab(folder, application, theme=theme, locale=locale)
     with lab.serve(python, extensions):
         yield lab

@@ -54,6 +54,16 @@ class Panel:
         self.page.wait_for_function("() => window.jupyterapp", timeout=60_000)
         self.page.evaluate("async () => { await window.jupyterapp.restored; }")
 
+    def visit(self, path: str) -> None:
+        """Load the page of a notebook, and wait until its kernel is idle."""
+        self.page.goto(self.lab.url(path))
+        await_kernel(self.page)
+
+    def pick(self, menu: str, item: str) -> None:
+        """Choose an item of a menu of the menu bar."""
+        self.page.locator(".lm-MenuBar-itemLabel").get_by_text(menu, exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
+
     def open_notebook(self, path: str, *, wait: bool = True) -> None:
         """Open a notebook in the page that is there, and wait until its kernel is idle."""
         self.refresh_kernels()

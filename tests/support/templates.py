@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 """The repository."""
 
-Kind = Literal["bare", "kernel", "patient", "science", "torch"]
+Kind = Literal["bare", "kernel", "patient", "science", "torch", "server", "oldest-server"]
 """`bare` holds envmagic and what it requires, `kernel` ipykernel too, `patient` one without
 subshells; `science` and `torch` also numpy or torch: whichever build of it the ordinary index has
-for this machine."""
+for this machine. The servers have Notebook, and the JupyterLab of that: the newest, and the oldest
+that the panel is for."""
 
 TORCH = "2.13.0"
 
@@ -123,6 +124,10 @@ def _requirements(kind: Kind) -> list[str]:
         requirements.append(f"numpy=={NUMPY[0]}")
     if kind == "torch":
         requirements.append(f"torch=={TORCH}")
+    if kind == "server":
+        requirements.append("notebook>=7.2,<8")
+    if kind == "oldest-server":
+        requirements += ["notebook==7.2.*", "jupyterlab==4.2.*"]
     return requirements
 
 
