@@ -14,6 +14,7 @@ from envmagic.core.lock_line import (
     Entry,
     Include,
     LineReader,
+    absolute,
     conceal,
     expand,
     join,
@@ -86,7 +87,7 @@ def is_unsupported(path: str) -> bool:
     return _PYLOCK.fullmatch(os.path.basename(path)) is not None  # noqa: PTH119 (text only)
 
 
-def parse_lock(
+def parse_lock(  # noqa: PLR0913 (each tells of another thing of the place that it is read in)
     text: str,
     path: str,
     *,
@@ -94,11 +95,12 @@ def parse_lock(
     markers: Mapping[str, str],
     allow_ranges: bool = False,
     environ: Mapping[str, str] | None = None,
+    home: str = "",
 ) -> Lock:
     """Return what a requirements file pins on the interpreter that `markers` describe.
 
-    `read` returns the text of a file that is named in it. Raises LockError with every
-    fault of every file.
+    `read` returns the text of a file that is named in it. `home` is what paths are relative
+    to; empty: the folder of this process. Raises LockError with every fault of every file.
     """
     if is_unsupported(path):
         hint = "export it as requirements, e.g. `uv export --format requirements-txt`"
@@ -109,6 +111,7 @@ def parse_lock(
         markers=markers,
         allow_ranges=allow_ranges,
         environ=os.environ if environ is None else environ,
+        home=home,
     )
     parser.take_file(text, path, (), constraint=False)
     return parser.finish(path)
@@ -122,6 +125,7 @@ class _Parser:
     markers: Mapping[str, str]
     allow_ranges: bool
     environ: Mapping[str, str]
+    home: str
     pins: dict[Name, Pin] = field(default_factory=dict)
     constraints: list[Pin] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
@@ -140,7 +144,7 @@ class _Parser:
             return
         if _PRAGMA in text:
             self.not_locked |= dict.fromkeys(map(canonical_name, _NOT_LOCKED.findall(text)))
-        reader = LineReader(path=path, read=self.read)
+        reader = LineReader(path=path, read=self.read, home=self.home)
         for number, match in scan_lines(text):
             where = f"{path}:{number}"
             if (pin := read_plain(match, where)) is not None:
@@ -166,8 +170,7 @@ class _Parser:
 
     def include(self, item: Include, stack: tuple[str, ...]) -> None:
         letter = "c" if item.constraint else "r"
-        absolute = os.path.abspath(item.path)  # noqa: PTH100 (text only)
-        if absolute in map(os.path.abspath, stack):
+        if absolute(item.path, self.home) in (absolute(path, self.home) for path in stack):
             loop = " → ".join([*stack, item.path])
             raise BadLineError(f"the files include each other: {loop}", f"remove this `-{letter}`")
         try:

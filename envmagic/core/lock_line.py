@@ -141,17 +141,24 @@ def conceal(text: str, line: str, environ: Mapping[str, str]) -> str:
     return text
 
 
+def absolute(path: str, home: str) -> str:
+    """Return a path that is relative to `home` (empty: the folder of this process) as a whole."""
+    return os.path.abspath(os.path.join(home, path))  # noqa: PTH100, PTH118 (text only)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineReader:
     """Reads the lines of one file."""
 
     path: str
     read: Callable[[str], str]
+    home: str = ""
+    """What its own path is relative to; empty: the folder of this process."""
 
     @property
     def folder(self) -> str:
         """The folder that relative paths start from."""
-        return os.path.dirname(os.path.abspath(self.path))  # noqa: PTH100, PTH120 (text only)
+        return os.path.dirname(absolute(self.path, self.home))  # noqa: PTH120 (text only)
 
     def read_line(self, text: str, where: str) -> Iterator[Entry | Include | Option]:
         """Yield what a line says: one thing, or an option line's several.

@@ -56,12 +56,26 @@ def _has_pin(path: Path) -> bool:
         return False
 
 
-def read_lock(path: str, platform: Platform, *, allow_ranges: bool = False) -> Lock:
-    """Return what a lock file says for a platform; raises LockError with all its faults."""
+_HERE = Path()
+
+
+def read_lock(
+    path: str, platform: Platform, *, allow_ranges: bool = False, folder: Path = _HERE
+) -> Lock:
+    """Return what a lock file says for a platform; raises LockError with all its faults.
+
+    Its path, and those in it, are relative to `folder`, and named as they are.
+    """
+
+    def read(path: str) -> str:
+        return (folder / path).read_bytes().decode("utf-8-sig")
+
     try:
-        text = _read(path)
+        text = read(path)
     except FileNotFoundError:
-        raise LockError(f"no such file: `{path}`", f"this folder is `{Path.cwd()}`") from None
+        raise LockError(
+            f"no such file: `{path}`", f"this folder is `{folder.absolute()}`"
+        ) from None
     except IsADirectoryError:
         raise LockError(f"`{path}` is a directory", "name the lock file in it") from None
     except UnicodeDecodeError as error:
@@ -72,20 +86,22 @@ def read_lock(path: str, platform: Platform, *, allow_ranges: bool = False) -> L
     except OSError as error:
         raise LockError(f"`{path}` cannot be read: {error.strerror}", "") from None
     return parse_lock(
-        text, path, read=_read, markers=dict(platform.markers), allow_ranges=allow_ranges
+        text,
+        path,
+        read=read,
+        markers=dict(platform.markers),
+        allow_ranges=allow_ranges,
+        home=str(folder),
     )
 
 
-def _read(path: str) -> str:
-    return Path(path).read_bytes().decode("utf-8-sig")
-
-
-def write_lock(path: str, text: str, *, force: bool) -> bool:
+def write_lock(path: str, text: str, *, force: bool, folder: Path = _HERE) -> bool:
     """Write a lock file in one step; return whether it is another than before.
 
-    Raises FileDiffersError for a file that is there and differs, unless `force`.
+    Its path is relative to `folder`. Raises FileDiffersError for a file that is there and
+    differs, unless `force`.
     """
-    target = Path(path)
+    target = folder / path
     if target.is_dir():
         raise PolicyError(f"`{path}` is a directory", "name a file in it")
     if target.exists():

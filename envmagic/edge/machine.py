@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HINT = "make it on that machine: `python -m envmagic info --json > machine.json`"
+_HERE = Path()
 
 
 class MachineError(EnvmagicError):
@@ -22,10 +23,13 @@ class MachineError(EnvmagicError):
     exit_code = 2
 
 
-def read_machine(path: str) -> Accelerator:
-    """Return the driver and the GPUs that a file tells of; raises MachineError."""
+def read_machine(path: str, folder: Path = _HERE) -> Accelerator:
+    """Return the driver and the GPUs that a file tells of; raises MachineError.
+
+    Its path is relative to `folder`.
+    """
     try:
-        data = json.loads(Path(path).expanduser().read_text("utf-8"))
+        data = json.loads((folder / Path(path).expanduser()).read_text("utf-8"))
     except OSError as error:
         raise MachineError(f"cannot read `{path}`: {error.strerror}", _HINT) from None
     except ValueError:

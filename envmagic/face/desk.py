@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 from envmagic.edge.node import LocalNode
 
@@ -15,8 +19,29 @@ class Desk:
     """A kernel as its faces see it."""
 
     node: LocalNode
-    lock: str = ""
-    """The lock file that was last used; empty: none was."""
+    _lock: Path | None = None
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the notebook, and always the same: a cell may go to another one.
+
+        Raises OSError where nothing tells it, and this process is in a folder that is gone.
+        """
+        # Set by the Jupyter server: the path of the notebook, or the console's name beside it.
+        session = Path(os.environ.get("JPY_SESSION_NAME", ""))
+        is_known = session.is_absolute() and session.parent.is_dir()
+        return session.parent.resolve() if is_known else Path.cwd()
+
+    def remember(self, lock: str, folder: Path) -> None:
+        """Take note of the lock file that is used now, named as from a folder."""
+        self._lock = (folder / lock).absolute()
+
+    def last_lock(self, folder: Path) -> str:
+        """Return the lock file that was last used, named as from a folder; empty: none was."""
+        if self._lock is None:
+            return ""
+        here = folder.absolute()
+        return str(self._lock.relative_to(here) if self._lock.is_relative_to(here) else self._lock)
 
 
 _DESKS: list[Desk] = []
@@ -31,5 +56,8 @@ def this_kernel() -> Desk:
         if not _DESKS:
             node = LocalNode(kernel=True)
             node.look_for_gpus()
-            _DESKS.append(Desk(node=node))
+            desk = Desk(node=node)
+            with contextlib.suppress(OSError):  # who needs it will be told
+                _ = desk.folder
+            _DESKS.append(desk)
     return _DESKS[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from envmagic.story.sync import Face
 
 _GPU_WAIT = 2.0
+_HERE = Path()
 
 
 def _envsync_parser() -> Parser:
@@ -85,8 +87,9 @@ class EnvMagics(Magics):
             return self._answer(self._undo(arguments))
         from envmagic.story.preview import preview  # noqa: PLC0415 (as above)
 
-        request = make_request(arguments, self._node.platform(), default=self._desk.lock)
-        self._desk.lock = request.lock.path
+        last = "" if arguments.lock else self._desk.last_lock(_HERE)
+        request = make_request(arguments, self._node.platform(), default=last)
+        self._desk.remember(request.lock.path, _HERE)
         if arguments.dry_run or arguments.check:
             return self._answer(self._compare(request, arguments))
 

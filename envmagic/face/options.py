@@ -21,6 +21,8 @@ _PLACES = {
     "--find-links": "look into this folder or page too (can be given again)",
 }
 
+_HERE = Path()
+
 
 class UsageError(EnvmagicError):
     """The command itself is wrong."""
@@ -168,16 +170,22 @@ def add_freeze_options(parser: argparse.ArgumentParser) -> None:
 
 
 def make_request(
-    arguments: argparse.Namespace, platform: Platform, *, default: str = ""
+    arguments: argparse.Namespace,
+    platform: Platform,
+    *,
+    default: str = "",
+    folder: Path = _HERE,
 ) -> Request:
-    """Read the lock that the arguments name, or `default`, or the one in this folder.
+    """Read the lock that the arguments name, or `default`, or the one in `folder`.
+
+    Paths are relative to that.
 
     Raises LockError for a lock that cannot be used, and UsageError for options that do
     not go together.
     """
     must_fit(arguments)
-    path = arguments.lock or default or find_lock(Path.cwd())
-    lock = read_lock(path, platform, allow_ranges=arguments.allow_ranges)
+    path = arguments.lock or default or find_lock(folder.absolute())
+    lock = read_lock(path, platform, allow_ranges=arguments.allow_ranges, folder=folder)
     places = [
         f"{option} {url}"
         for option in _PLACES
@@ -192,6 +200,6 @@ def make_request(
             exact=arguments.exact,
         ),
         options=(*places, *(["--no-index"] if arguments.no_index else [])),
-        machine=read_machine(arguments.as_machine) if arguments.as_machine else None,
+        machine=read_machine(arguments.as_machine, folder) if arguments.as_machine else None,
         smoke=arguments.smoke,
     )

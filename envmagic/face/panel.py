@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envmagic.change import rescue
@@ -42,6 +41,7 @@ from envmagic.story.sync import preview_online, preview_undo, synchronize, undo
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from pathlib import Path
 
     from envmagic.change.history import Past
     from envmagic.core.request import Request
@@ -129,22 +129,23 @@ class Panel:
         What is wrong with the lock is part of the answer: all else is told beside it.
         """
         found: Json = {"report": None, "rest": 0, "error": None}
-        chosen = lock or self._desk.lock or preferred
+        folder = self._desk.folder
+        chosen = lock or self._desk.last_lock(folder) or preferred
         try:
             if self._work is None or self._work.ended:
                 recover(self._home)
-            chosen = chosen or find_lock(Path.cwd())
+            chosen = chosen or find_lock(folder)
             found |= self._compare(chosen, options)
         except EnvmagicError as error:
             found["error"] = error_to_json(error)
         return {
             "place": place_to_json(
                 self._node.platform(),
-                folder=str(Path.cwd()),
+                folder=str(folder),
                 # Set by the Jupyter server: the notebook's path, which tells its view of the files.
                 session=os.environ.get("JPY_SESSION_NAME"),
             ),
-            "locks": list_locks(Path.cwd()),
+            "locks": list_locks(folder),
             "lock": chosen,
             **found,
             **self.stamp(chosen),
@@ -155,13 +156,13 @@ class Panel:
     def _compare(self, lock: str, options: str) -> Json:
         arguments = _parse(lock, options)
         try:
-            request = make_request(arguments, self._node.platform())
+            request = make_request(arguments, self._node.platform(), folder=self._desk.folder)
         except LockError as error:  # a fault may stand in a file that the lock includes
             wrong = (fault.where.rpartition(":")[0] for fault in error.faults)
             self._files[lock] = (lock, *dict.fromkeys(wrong))
             raise
         self._files[lock] = request.lock.files
-        self._desk.lock = lock
+        self._desk.remember(lock, self._desk.folder)
         return self._show(preview(request, self._node), request)
 
     def rows(self, report: str, start: int) -> Json:
@@ -201,7 +202,8 @@ class Panel:
         files = self._files.get(lock, (lock,) if lock else ())
         # Not the folder of the notebook: whenever that is saved, something changes there.
         places = [*self._node.platform().site, str(self._home), *CANDIDATES, *files]
-        seen = "\n".join(f"{place} {_changed(place)}" for place in places)
+        folder = self._desk.folder
+        seen = "\n".join(f"{place} {_changed(folder / place)}" for place in places)
         work = self._at_work()
         return {"stamp": hashlib.sha256(seen.encode()).hexdigest()[:16], "work": work}
 
@@ -270,7 +272,7 @@ class Panel:
     def freeze(self, file: str, *, force: bool = False) -> Json:
         """Write this kernel's installed set as a lock file."""
         text = freeze(self._node.snapshot(), self._node.accelerator(_GPU_WAIT))
-        write_lock(file, text, force=force)
+        write_lock(file, text, force=force, folder=self._desk.folder)
         return {"wrote": file, "summary": summarize(text)}
 
     def _last_change(self) -> Json | None:
@@ -324,10 +326,10 @@ def _parse(lock: str, options: str) -> argparse.Namespace:
     return arguments
 
 
-def _changed(place: str) -> str:
+def _changed(place: Path) -> str:
     """Return what tells that something was changed there; empty: there is nothing."""
     try:
-        status = Path(place).stat()
+        status = place.stat()
     except OSError:
         return ""
     return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"

@@ -108,6 +108,23 @@ def test_rows_and_findings_have_the_keys_of_the_golden_ones(sidebar: Sidebar, ca
     assert shape(report["restart"]) == shape(golden["restart"])
 
 
+def test_the_magic_and_the_panel_mean_the_same_lock_from_any_folder(
+    sidebar: Sidebar, kernel: LiveKernel, calm: Story
+) -> None:
+    calm.lock.with_name("data").mkdir(exist_ok=True)
+    kernel.run("%load_ext envmagic\n%cd data").check()
+    calm.lock.with_name("data").joinpath("first_env.txt").write_text("alpha==9.9\n")
+    try:
+        assert sidebar.look()["report"]["lock"]["pins"] == 2
+        said = kernel.run("%envsync --dry-run --json").check().stdout
+        assert json.loads(said)["lock"]["path"] == str(calm.lock)
+        kernel.run("%envsync --dry-run first_env.txt").check()
+        assert sidebar.look()["lock"] == "data/first_env.txt"
+    finally:
+        kernel.run("%cd ..").check()
+        sidebar.look("first_env.txt")
+
+
 def test_a_report_can_be_asked_for_again(sidebar: Sidebar) -> None:
     look = sidebar.look()
     again = sidebar.ask("report", report=look["report"]["id"])

@@ -323,6 +323,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     made = Place(tmp_path)
     monkeypatch.chdir(made.work)
     return made
@@ -365,6 +366,54 @@ def test_a_lock_written_anew_with_its_old_time_and_size_is_another(place: Place)
     os.utime("new.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
     (place.work / "new.txt").replace(place.work / "first_env.txt")
     assert place.stamp() != before
+
+
+@pytest.fixture
+def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A panel of a notebook in `work`, which the server knows by a link."""
+    made = Place(tmp_path)
+    (tmp_path / "link").symlink_to(made.work)
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "link" / "a.ipynb"))
+    return made
+
+
+def test_paths_are_those_of_the_notebooks_folder_wherever_a_cell_goes(
+    notebook: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.write("first_env.txt", "--find-links more\n-r more/more.txt\nalpha==1.0\n")
+    data, more = notebook.work / "data", notebook.work / "more"
+    for folder in (data, more):
+        folder.mkdir()
+    (more / "more.txt").write_text("beta==1.0\n", "utf-8")
+    (data / "first_env.txt").write_text("gamma==9.0\n", "utf-8")
+    monkeypatch.chdir(data)
+    look = notebook.ask("look")
+    assert look["place"]["folder"] == str(notebook.work)
+    assert (look["lock"], look["locks"]) == ("first_env.txt", ["first_env.txt"])
+    lines = {row["name"]: row["line"] for row in look["report"]["changes"]}
+    assert (lines["alpha"], lines["beta"]) == ("first_env.txt:3", "more/more.txt:1")
+    assert "gamma" not in lines
+    assert str(more) in json.dumps(look["report"]["findings"])
+    (data / "first_env.txt").write_text("gamma==10.0\n", "utf-8")
+    assert notebook.stamp() == look["stamp"]
+    (more / "more.txt").write_text("beta==2.0.0\n", "utf-8")
+    assert notebook.stamp() != look["stamp"]
+    notebook.ask("freeze", file="frozen.txt")
+    assert (notebook.work / "frozen.txt").is_file()
+    assert not (data / "frozen.txt").exists()
+    none = notebook.ask("look", lock="none.txt")["error"]
+    assert none["hint"] == f"this folder is `{notebook.work}`"
+
+
+def test_the_folder_of_a_kernel_without_a_notebook_is_its_first(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write("first_env.txt", "alpha==1.0\n")
+    before = place.ask("look")
+    monkeypatch.chdir(place.site)
+    after = place.ask("look")
+    assert after["place"] == before["place"]
+    assert (after["lock"], after["stamp"]) == ("first_env.txt", before["stamp"])
 
 
 def test_the_lock_that_is_at_fault_is_named(place: Place) -> None:
