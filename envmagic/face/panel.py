@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import os
 import shlex
@@ -19,7 +19,7 @@ from envmagic.core.redact import redact
 from envmagic.core.report import Report
 from envmagic.core.requirement import requirements_of
 from envmagic.edge.freeze import freeze, summarize
-from envmagic.edge.lockfile import CANDIDATES, find_lock, list_locks, write_lock
+from envmagic.edge.lockfile import find_lock, list_locks, write_lock
 from envmagic.face.desk import this_kernel
 from envmagic.face.memory import Memory
 from envmagic.face.options import Parser, UsageError, add_request_options, make_request
@@ -32,6 +32,7 @@ from envmagic.face.replies import (
     undoable_to_json,
     work_to_json,
 )
+from envmagic.face.stamp import Stamps
 from envmagic.face.view import past_line
 from envmagic.face.wire import accelerator_to_json, report_to_json
 from envmagic.face.work import Work
@@ -41,7 +42,6 @@ from envmagic.story.sync import preview_online, preview_undo, synchronize, undo
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
-    from pathlib import Path
 
     from envmagic.change.history import Past
     from envmagic.core.request import Request
@@ -98,8 +98,7 @@ class Panel:
         self._node = desk.node
         self._home = home_of(desk.node.platform())
         self._memory = Memory()
-        self._files: dict[str, tuple[str, ...]] = {}
-        """The files that each lock was read from."""
+        self._stamps = Stamps(desk, self._home)
         self._starting = threading.Lock()
         self._work: Work | None = None
         """What is at work, or has ended and was not dismissed."""
@@ -131,10 +130,14 @@ class Panel:
         found: Json = {"report": None, "rest": 0, "error": None}
         folder = self._desk.folder
         chosen = lock or self._desk.last_lock(folder) or preferred
+        # What changes while it is compared is not in the comparison, nor may it be in the stamp.
+        on_disk = self._stamps.on_disk(chosen)
         try:
             if self._work is None or self._work.ended:
                 recover(self._home)
             chosen = chosen or find_lock(folder)
+            self._learn_files(chosen, options)
+            on_disk = self._stamps.on_disk(chosen)
             found |= self._compare(chosen, options)
         except EnvmagicError as error:
             found["error"] = error_to_json(error)
@@ -148,22 +151,36 @@ class Panel:
             "locks": list_locks(folder),
             "lock": chosen,
             **found,
-            **self.stamp(chosen),
+            "stamp": self._stamps.compared(chosen, on_disk),
+            "work": self._at_work(),
             "undo": self._last_change(),
             "news": self._news(),
         }
 
-    def _compare(self, lock: str, options: str) -> Json:
-        arguments = _parse(lock, options)
+    def _learn_files(self, lock: str, options: str) -> None:
+        """Read a lock for the first time, to know what it includes: that counts as well."""
+        if not self._stamps.knows(lock):
+            with contextlib.suppress(EnvmagicError):  # told when it is read again
+                self._read(lock, options)
+
+    def _read(self, lock: str, options: str) -> Request:
         try:
-            request = make_request(arguments, self._node.platform(), folder=self._desk.folder)
+            request = make_request(
+                _parse(lock, options), self._node.platform(), folder=self._desk.folder
+            )
         except LockError as error:  # a fault may stand in a file that the lock includes
             wrong = (fault.where.rpartition(":")[0] for fault in error.faults)
-            self._files[lock] = (lock, *dict.fromkeys(wrong))
+            self._stamps.note_files(lock, (lock, *dict.fromkeys(wrong)))
             raise
-        self._files[lock] = request.lock.files
+        self._stamps.note_files(lock, request.lock.files)
+        return request
+
+    def _compare(self, lock: str, options: str) -> Json:
+        request = self._read(lock, options)
         self._desk.remember(lock, self._desk.folder)
-        return self._show(preview(request, self._node), request)
+        report = preview(request, self._node)
+        self._stamps.note_report(lock, report)
+        return self._show(report, request)
 
     def rows(self, report: str, start: int) -> Json:
         """Return more rows of a report: those from `start` on, as many as one reply carries."""
@@ -197,15 +214,9 @@ class Panel:
     def stamp(self, lock: str = "") -> Json:
         """Return a mark that is another one as soon as there is reason to look again.
 
-        Cheap: it asks only when some folders and files were changed last.
+        Cheap: it asks when some folders and files were changed last, and what was imported.
         """
-        files = self._files.get(lock, (lock,) if lock else ())
-        # Not the folder of the notebook: whenever that is saved, something changes there.
-        places = [*self._node.platform().site, str(self._home), *CANDIDATES, *files]
-        folder = self._desk.folder
-        seen = "\n".join(f"{place} {_changed(folder / place)}" for place in places)
-        work = self._at_work()
-        return {"stamp": hashlib.sha256(seen.encode()).hexdigest()[:16], "work": work}
+        return {"stamp": self._stamps.now(lock), "work": self._at_work()}
 
     def look_back(self, count: int = 1) -> Json:
         """Return what an undo of the last changes would do."""
@@ -324,12 +335,3 @@ def _parse(lock: str, options: str) -> argparse.Namespace:
     arguments = parser.parse_args(words)
     arguments.lock = lock
     return arguments
-
-
-def _changed(place: Path) -> str:
-    """Return what tells that something was changed there; empty: there is nothing."""
-    try:
-        status = place.stat()
-    except OSError:
-        return ""
-    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"

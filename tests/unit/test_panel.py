@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import threading
@@ -27,8 +28,10 @@ from envmagic.face.replies import error_to_json, page_of, shown_to_json, work_to
 from envmagic.face.work import Work
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from envmagic.core.model import Snapshot
     from envmagic.face.work import Task
     from envmagic.story.sync import Face
 
@@ -293,6 +296,17 @@ def test_a_report_keeps_its_name_when_the_driver_has_answered() -> None:
 # --- the panel on a made-up environment
 
 
+class Busy(LocalNode):
+    """An environment in which something happens as soon as it was looked at."""
+
+    happens: Callable[[], object] = staticmethod(int)
+
+    def snapshot(self) -> Snapshot:
+        seen = super().snapshot()
+        self.happens()
+        return seen
+
+
 class Place:
     """A panel, and the folders that it looks at."""
 
@@ -308,7 +322,8 @@ class Place:
             site=(str(self.site),),
             scheme=tuple(scheme.items()),
         )
-        self.panel = Panel(Desk(node=LocalNode(kernel=True, _platform=where)))
+        self.node = Busy(kernel=True, _platform=where)
+        self.panel = Panel(Desk(node=self.node))
 
     def ask(self, method: str, **arguments: object) -> dict[str, Any]:
         return self.panel.answer(method, arguments)
@@ -319,6 +334,14 @@ class Place:
 
     def write(self, name: str, text: str) -> None:
         (self.work / name).write_text(text, "utf-8")
+
+    def install(self, name: str) -> None:
+        """Put in a project of one module, version 1.0."""
+        folder = self.site / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (folder / "RECORD").write_text(f"{name}.py,,\n{folder.name}/METADATA,,\n")
+        (self.site / f"{name}.py").write_text("")
 
 
 @pytest.fixture
@@ -348,6 +371,41 @@ def test_a_stamp_changes_with_the_lock_and_the_environment_alone(place: Place) -
     stamps.append(place.stamp())
     assert len(set(stamps)) == len(stamps)
     assert place.stamp() == stamps[-1]
+
+
+def test_what_changes_while_it_is_compared_is_not_in_the_stamp(place: Place) -> None:
+    place.write("first_env.txt", "-r more.txt\nalpha==1.0\n")
+    place.write("more.txt", "beta==1.0\n")
+    changes: list[Callable[[], object]] = [
+        lambda: place.install("late"),
+        lambda: place.write("first_env.txt", "-r more.txt\nalpha==3.0.0\n"),
+        lambda: place.write("more.txt", "beta==2.0.0\n"),
+    ]
+    for change in changes:
+        place.node.happens = change
+        look = place.ask("look")
+        assert look["report"] is not None
+        assert place.stamp() != look["stamp"]
+        place.node.happens = int
+        assert place.ask("look")["stamp"] == place.stamp()
+
+
+def test_a_stamp_changes_with_the_import_of_what_would_change(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(place.site)
+    for name in ("stamped_one", "stamped_two"):
+        place.install(name)
+    place.write("first_env.txt", "stamped_one==2.0\nstamped_two==1.0\n")
+    look = place.ask("look")
+    importlib.import_module("stamped_two")  # it stays
+    assert place.stamp() == look["stamp"]
+    importlib.import_module("stamped_one")
+    assert place.stamp() != look["stamp"]
+    again = place.ask("look")
+    assert place.stamp() == again["stamp"]
+    loaded = {row["name"]: row["loaded"] for row in again["report"]["changes"]}
+    assert loaded["stamped-one"] == "1.0"
 
 
 def test_a_stamp_changes_with_the_included_file_that_was_at_fault(place: Place) -> None:

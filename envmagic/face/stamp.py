@@ -1,0 +1,95 @@
+"""What tells that a comparison is out of date; asked after every cell, so it must be cheap."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envmagic.edge.lockfile import CANDIDATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from envmagic.core.model import Distribution
+    from envmagic.core.report import Report
+    from envmagic.face.desk import Desk
+
+
+@dataclass(kw_only=True, slots=True)
+class _Compared:
+    """What a lock's last comparison would change, and what of that is in memory."""
+
+    changing: tuple[Distribution, ...]
+    loaded: str
+    modules: int | None = None
+    """The modules that were there then, as one number; None: not known."""
+
+
+class Stamps:
+    """Of each lock, what to look at again, and what was seen there."""
+
+    def __init__(self, desk: Desk, home: Path) -> None:
+        self._desk = desk
+        self._home = home
+        self._files: dict[str, tuple[str, ...]] = {}
+        self._compared: dict[str, _Compared] = {}
+
+    def knows(self, lock: str) -> bool:
+        """Whether it is known what a lock includes."""
+        return lock in self._files
+
+    def note_files(self, lock: str, files: Iterable[str]) -> None:
+        """Take note of the files that a lock was read from."""
+        self._files[lock] = tuple(files)
+
+    def note_report(self, lock: str, report: Report) -> None:
+        """Take note of a comparison, which tells what was loaded while it was made."""
+        changing = tuple(c.installed for c in report.plan.actions if c.installed is not None)
+        self._compared[lock] = _Compared(changing=changing, loaded=_names(report.loaded))
+
+    def on_disk(self, lock: str) -> str:
+        """Return what tells of the disk: when some folders and files were changed last."""
+        files = self._files.get(lock, (lock,) if lock else ())
+        # Not the folder of the notebook: whenever that is saved, something changes there.
+        places = [*self._desk.node.platform().site, str(self._home), *CANDIDATES, *files]
+        folder = self._desk.folder
+        return "\n".join(f"{place} {_changed(folder / place)}" for place in places)
+
+    def compared(self, lock: str, on_disk: str) -> str:
+        """Return the stamp of the last comparison, which was begun when the disk was so."""
+        compared = self._compared.get(lock)
+        return _digest(on_disk, compared.loaded if compared else "")
+
+    def now(self, lock: str) -> str:
+        """Return the stamp that a comparison would have now."""
+        return _digest(self.on_disk(lock), self._loaded(lock))
+
+    def _loaded(self, lock: str) -> str:
+        compared = self._compared.get(lock)
+        if compared is None:
+            return ""
+        modules = hash(frozenset(sys.modules))
+        if modules != compared.modules:  # else nothing was imported, and no file need be read
+            compared.loaded = _names(self._desk.node.loaded(compared.changing))
+            compared.modules = modules
+        return compared.loaded
+
+
+def _names(loaded: Iterable[str]) -> str:
+    return " ".join(sorted(loaded))
+
+
+def _digest(*seen: str) -> str:
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
+
+
+def _changed(place: Path) -> str:
+    """Return what tells that something was changed there; empty: there is nothing."""
+    try:
+        status = place.stat()
+    except OSError:
+        return ""
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
