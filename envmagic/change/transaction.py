@@ -121,12 +121,18 @@ def find_at_work(home: Path) -> Past | None:
     return next((past for past in read_history(home) if not past.state), None)
 
 
-def ask_to_stop(home: Path) -> None:
-    """Tell the process that is changing an environment to put everything back, if one is."""
-    holder = rescue.lock_holder(str(home))
-    if find_at_work(home) is not None and holder.isdecimal():
+def ask_to_stop(home: Path, change: str = "") -> bool:
+    """Tell the process that is changing an environment to put everything back, if one is.
+
+    With the name of a change's folder, only if that is the change. Return whether it was told.
+    """
+    holder = rescue.lock_holder(str(home))  # before the change is: the next one has another
+    past = find_at_work(home)
+    is_meant = past is not None and change in {"", past.folder.name}
+    if is_meant and holder.isdecimal():
         with contextlib.suppress(ProcessLookupError):  # it has ended just now
             os.kill(int(holder), signal.SIGTERM)
+    return is_meant
 
 
 def must_be_free(home: Path) -> None:

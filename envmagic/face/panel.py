@@ -9,28 +9,25 @@ import shlex
 import threading
 from typing import TYPE_CHECKING, Any
 
-from envmagic.change import rescue
-from envmagic.change.history import find_untold, mark_told, read_history
-from envmagic.change.transaction import ask_to_stop, find_at_work, home_of, recover
+from envmagic.change.history import find_untold, read_history
+from envmagic.change.transaction import home_of, recover
 from envmagic.core.errors import EnvmagicError, PolicyError
 from envmagic.core.lock import LockError
 from envmagic.core.model import SCHEMA, VERSION
 from envmagic.core.redact import redact
-from envmagic.core.report import Report
 from envmagic.core.requirement import requirements_of
 from envmagic.edge.freeze import freeze, summarize
 from envmagic.edge.lockfile import find_lock, list_locks, write_lock
+from envmagic.face.at_work import AtWork
 from envmagic.face.desk import this_kernel
 from envmagic.face.memory import Memory
 from envmagic.face.options import Parser, UsageError, add_request_options, make_request
 from envmagic.face.replies import (
     error_to_json,
     page_of,
-    past_to_work,
     place_to_json,
     shown_to_json,
     undoable_to_json,
-    work_to_json,
 )
 from envmagic.face.stamp import Stamps
 from envmagic.face.view import past_line
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from envmagic.change.history import Past
+    from envmagic.core.report import Report
     from envmagic.core.request import Request
     from envmagic.face.desk import Desk
     from envmagic.face.work import Task
@@ -99,9 +96,7 @@ class Panel:
         self._home = home_of(desk.node.platform())
         self._memory = Memory()
         self._stamps = Stamps(desk, self._home)
-        self._starting = threading.Lock()
-        self._work: Work | None = None
-        """What is at work, or has ended and was not dismissed."""
+        self._at_work = AtWork(self._home, self._memory)
 
     def answer(self, method: str, arguments: Json) -> Json:
         """Return the reply to one request; raises EnvmagicError for what a user can cause."""
@@ -133,7 +128,8 @@ class Panel:
         # What changes while it is compared is not in the comparison, nor may it be in the stamp.
         on_disk = self._stamps.on_disk(chosen)
         try:
-            if self._work is None or self._work.ended:
+            ours = self._at_work.now()
+            if ours is None or ours.ended:
                 recover(self._home)
             chosen = chosen or find_lock(folder)
             self._learn_files(chosen, options)
@@ -152,7 +148,7 @@ class Panel:
             "lock": chosen,
             **found,
             "stamp": self._stamps.compared(chosen, on_disk),
-            "work": self._at_work(),
+            "work": self._at_work.told(),
             "undo": self._last_change(),
             "news": self._news(),
         }
@@ -216,7 +212,7 @@ class Panel:
 
         Cheap: it asks when some folders and files were changed last, and what was imported.
         """
-        return {"stamp": self._stamps.now(lock), "work": self._at_work()}
+        return {"stamp": self._stamps.now(lock), "work": self._at_work.told()}
 
     def look_back(self, count: int = 1) -> Json:
         """Return what an undo of the last changes would do."""
@@ -228,12 +224,9 @@ class Panel:
         Where there is more to do than the report shows, that is asked about first.
         """
         shown = self._memory.find(report)
-        name, request = shown.report.lock.path, shown.request
-        with self._starting:
-            if self._work is not None and not self._work.ended:
-                raise PolicyError(f"{self._work.title} is at work here", "wait, or cancel it")
-            title, task = self._task(what, name, request, count)
-            self._work = Work(what, title, task, shown.report, request)
+        request = shown.request
+        title, task = self._task(what, shown.report.lock.path, request, count)
+        self._at_work.begin(lambda: Work(what, title, task, shown.report, request))
         return self.work()
 
     def _task(self, what: str, name: str, request: Request | None, count: int) -> tuple[str, Task]:
@@ -252,33 +245,24 @@ class Panel:
 
     def work(self, log: int = 0) -> Json:
         """Return how far what is at work has come, and what its tools have said since `log`."""
-        said, end = self._work.said(log) if self._work else ("", 0)
-        return {"work": self._at_work(), "log": said, "log_end": end}
+        return self._at_work.watched(log)
 
-    def agree(self, report: str = "") -> Json:
+    def agree(self, work: str = "", report: str = "") -> Json:
         """Go on, although there is more to do than was shown at first.
 
         With a report, only if that is what is asked about: another question may have come since.
         """
-        if self._work is not None:
-            self._work.agree(self._memory.find(report).made if report else None)
+        self._at_work.agree(work, report)
         return self.work()
 
-    def cancel(self) -> Json:
+    def cancel(self, work: str = "") -> Json:
         """Stop what is at work, in this kernel or beside it; what was changed is put back."""
-        if self._work is not None and not self._work.ended:
-            self._work.cancel()
-        else:
-            ask_to_stop(self._home)
+        self._at_work.cancel(work)
         return self.work()
 
-    def dismiss(self) -> Json:
+    def dismiss(self, work: str = "") -> Json:
         """Take note that the user has seen how what was at work has ended."""
-        if self._work is not None and self._work.ended:
-            self._work = None
-        for past in find_untold(self._home):
-            mark_told(past.folder)
-        return {}
+        return {"dismissed": self._at_work.dismiss(work)}
 
     def freeze(self, file: str, *, force: bool = False) -> Json:
         """Write this kernel's installed set as a lock file."""
@@ -293,35 +277,13 @@ class Panel:
 
     def _news(self) -> list[str]:
         """Return how changes have ended that nobody was watching."""
-        if self._work is not None:  # it tells its own end
+        if self._at_work.now() is not None:  # it tells its own end
             return []
         return [past_line(past) for past in find_untold(self._home)]
 
     def _show(self, report: Report, request: Request | None) -> Json:
         """Return as much of a report as one reply carries, and remember it for the rest."""
         return shown_to_json(report, self._memory.keep(report, request))
-
-    def _at_work(self) -> Json | None:
-        """Return what is at work in this kernel or beside it, or how it has ended."""
-        work = self._work
-        if work is None or work.ended:
-            beside = self._find_beside()
-            if beside is not None:
-                return past_to_work(beside)
-        if work is None:
-            return None
-        report = work.question or (work.result if isinstance(work.result, Report) else None)
-        return work_to_json(work, self._memory.keep(report, work.request) if report else None)
-
-    def _find_beside(self) -> Past | None:
-        """Return the change that another process is making; a killed one's is put back."""
-        if not rescue.find_unfinished(str(self._home)):  # reads no journal
-            return None
-        past = find_at_work(self._home)
-        if past is not None and not rescue.is_at_work(str(past.folder)):
-            recover(self._home)
-            return find_at_work(self._home)  # somebody else may be putting it back
-        return past
 
 
 def _parse(lock: str, options: str) -> argparse.Namespace:

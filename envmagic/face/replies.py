@@ -105,7 +105,8 @@ def error_to_json(error: EnvmagicError) -> Json:
 def work_to_json(work: Work, report: str | None) -> Json:
     """Return a piece of work; `report` names what it asks about, or what it has found."""
     outcome = work.result if isinstance(work.result, Outcome) else None
-    state = "ended" if work.ended else "asking" if work.question else "working"
+    # By the report, not by the question, which may be answered meanwhile.
+    state = "ended" if work.ended else "asking" if report else "working"
     return {
         "id": work.id,
         "what": work.what,

@@ -55,6 +55,8 @@ class Work:
         self._task = task
         self._cancel = threading.Event()
         self._answered = threading.Event()
+        self._asking = threading.Lock()
+        """So that an answer to one question is none to the next."""
         self._log = _Log()
         self._thread = threading.Thread(target=self._run, name="envmagic-work", daemon=True)
         self._thread.start()
@@ -71,8 +73,9 @@ class Work:
 
     def agree(self, report: Report | None = None) -> None:
         """Go on with what is asked about, if that is this report."""
-        if report is None or report is self.question:
-            self._answered.set()
+        with self._asking:
+            if report is None or report is self.question:
+                self._answered.set()
 
     def cancel(self) -> None:
         """Stop; what was changed is put back."""
@@ -103,8 +106,9 @@ class Work:
     def _ask(self, report: Report) -> bool:
         if self._shown is None or not has_grown(self._shown, report):
             return True
-        self._answered.clear()
-        self._shown = self.question = report
+        with self._asking:
+            self._answered.clear()
+            self._shown = self.question = report
         if not self._cancel.is_set():
             self._answered.wait()
         self.question = None

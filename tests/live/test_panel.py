@@ -290,12 +290,17 @@ def test_a_cell_and_a_second_tab_see_the_same_work_and_none_can_start_another(
         cell = kernel.run("%envsync --yes")
         assert cell.error is not None
         assert "another sync of" in cell.error.evalue
-        assert second.ask("cancel")["work"]["cancelling"]
+        late = second.ask("cancel", work="what-had-ended")["error"]
+        assert late["message"].endswith("Sync with `first_env.txt` is at work here now")
+        assert not second.work()["cancelling"]
+        assert second.ask("cancel", work=work["id"])["work"]["cancelling"]
         ended = sidebar.await_state("ended")
         assert ended["cancelled"]
         assert "everything is as it was before" in ended["error"]["message"]
         assert story.environment.manifest() == before
-        second.ask("dismiss")
+        assert not second.ask("dismiss", work="what-had-ended")["dismissed"]
+        assert second.ask("dismiss", work=work["id"])["dismissed"]
+        assert not sidebar.ask("dismiss", work=work["id"])["dismissed"]
         after = sidebar.look()
     assert (after["work"], after["news"], after["undo"]) == (None, [], None)
 
@@ -313,7 +318,7 @@ def test_what_grew_after_it_was_shown_is_asked_about(story: Story) -> None:
         assert asking["id"] == first["id"]
         assert {c["name"] for c in more["changes"] if c["kind"] == "install"} == {"wants", "beta"}
         assert "beta" not in story.environment.freeze()
-        sidebar.ask("agree", report=asking["report"])
+        sidebar.ask("agree", work=first["id"], report=asking["report"])
         assert sidebar.await_state("ended")["outcome"]["state"] == "succeeded"
         frozen = story.environment.freeze()
         sidebar.start("undo", sidebar.ask("look_back")["report"]["id"])
@@ -396,7 +401,8 @@ def test_the_sync_of_a_terminal_is_seen_and_can_be_cancelled(story: Story) -> No
             assert seen["stamp"] != look["stamp"]
             sidebar.start("sync", look["report"]["id"])
             wait_until(lambda: sidebar.work()["what"] == "elsewhere")
-            sidebar.ask("cancel")
+            assert "is at work" in sidebar.ask("cancel", work="another")["error"]["message"]
+            assert sidebar.ask("cancel", work=seen["work"]["id"])["work"] is not None
         out, err = process.communicate()
         refused = sidebar.await_state("ended")
     assert process.returncode == 130, out + err

@@ -20,6 +20,7 @@ from envmagic.core.model import Finding, FindingKind, Severity
 from envmagic.core.report import Accelerator, Outcome, Progress, State
 from envmagic.edge.node import LocalNode
 from envmagic.edge.probe import look_at_platform
+from envmagic.face.at_work import AtWork
 from envmagic.face.desk import Desk
 from envmagic.face.memory import Memory
 from envmagic.face.options import UsageError
@@ -28,7 +29,7 @@ from envmagic.face.replies import error_to_json, page_of, shown_to_json, work_to
 from envmagic.face.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from envmagic.core.model import Snapshot
@@ -267,6 +268,94 @@ def test_a_long_log_is_told_in_small_pieces_of_whole_characters(tmp_path: Path) 
     assert 300_000 < len(said.encode()) <= 400_000
     assert "�" not in said
     assert text.endswith(said)
+
+
+# --- what is at work, for several tabs
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def at_work(tmp_path: Path, memory: Memory) -> Iterator[AtWork]:
+    at_work = AtWork(tmp_path, memory)
+    yield at_work
+    if (last := at_work.now()) is not None:
+        last.cancel()
+        finish(last)
+
+
+def begin_at(at_work: AtWork, task: Task, *shown: str) -> Work:
+    at_work.begin(lambda: begin(task, *shown))
+    work = at_work.now()
+    assert work is not None
+    return work
+
+
+def wait_for_cancel(face: Face) -> Outcome:
+    assert face.cancel.wait(10)
+    raise Cancelled("cancelled")
+
+
+def ask(face: Face) -> Outcome:
+    if not face.agree(make_report()):
+        raise Cancelled("not applied")
+    return DONE
+
+
+def test_a_late_cancel_does_not_stop_what_another_tab_has_begun(at_work: AtWork) -> None:
+    first = finish(begin_at(at_work, lambda _: DONE))
+    at_work.cancel(first.id)  # it has ended, and there is nothing else
+    second = begin_at(at_work, wait_for_cancel)
+    for late in (first.id, "change-1"):
+        with pytest.raises(PolicyError, match="Sync is at work here now"):
+            at_work.cancel(late)
+    assert not second.cancelling
+    at_work.cancel(second.id)
+    assert isinstance(finish(second).error, Cancelled)
+
+
+def test_a_cancel_that_names_nothing_stops_what_is_there(at_work: AtWork) -> None:
+    work = begin_at(at_work, wait_for_cancel)
+    at_work.cancel("")
+    assert isinstance(finish(work).error, Cancelled)
+
+
+def test_a_dismissal_is_of_what_was_seen(at_work: AtWork) -> None:
+    first = finish(begin_at(at_work, lambda _: DONE))
+    second = begin_at(at_work, wait_for_cancel)
+    assert not at_work.dismiss(first.id)
+    assert not at_work.dismiss(second.id)  # it has not ended
+    assert at_work.now() is second
+    second.cancel()
+    finish(second)
+    assert not at_work.dismiss(first.id)
+    assert at_work.now() is second
+    assert at_work.dismiss(second.id)
+    assert not at_work.dismiss(second.id)  # the other tab's
+    assert at_work.now() is None
+    finish(begin_at(at_work, lambda _: DONE))
+    assert at_work.dismiss("")
+
+
+def test_an_agreement_is_to_the_work_that_was_seen(at_work: AtWork, memory: Memory) -> None:
+    first = begin_at(at_work, ask, "numpy")
+    wait_until(lambda: first.question is not None)
+    first.cancel()
+    finish(first)
+    second = begin_at(at_work, ask, "numpy")
+    wait_until(lambda: second.question is not None)
+    seen, other = at_work.told(), memory.keep(make_report(), None)
+    assert seen is not None
+    with pytest.raises(PolicyError, match="is at work here now"):
+        at_work.agree(first.id, seen["report"])
+    at_work.agree(second.id, other)  # not what is asked about
+    assert second.question is not None
+    at_work.agree(second.id, seen["report"])
+    assert finish(second).result is DONE
+    at_work.agree(second.id, seen["report"])  # the other tab's
 
 
 # --- what was shown
