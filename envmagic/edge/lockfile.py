@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
 
 CANDIDATES = ("first_env.txt", "pylock.toml", "requirements.lock", "requirements.txt")
 """The names that a lock has where none is given."""
-_ENDS = (".txt", ".lock")
+_LOCK = ".lock"
+_ENDS = (_LOCK, ".txt")
 _PIN = re.compile(rb"^[A-Za-z0-9][\w.\-\[\],]*\s*==", re.MULTILINE)
 _ENOUGH = 65536
 """How much of a file is looked at for a pin, in bytes."""
+_LOOKED_AT = 200
+"""How many files of a folder are looked at, beside those of the usual names."""
 
 
 class FileDiffersError(PolicyError):
@@ -42,17 +47,49 @@ def find_lock(folder: Path) -> str:
 
 
 def list_locks(folder: Path) -> list[str]:
-    """Return the files of a folder that may be a lock: the usual names, then what has a pin."""
+    """Return the files of a folder that may be a lock: the usual names, then what has a pin.
+
+    It is asked for at each comparison. What is in a file that has not changed is known, and of
+    a folder full of data only so many are opened.
+    """
     usual = [name for name in CANDIDATES if (folder / name).is_file()]
-    others = sorted(path.name for end in _ENDS for path in folder.glob(f"*{end}"))
-    return usual + [name for name in others if name not in usual and _has_pin(folder / name)]
+    others = sorted(
+        _find_texts(folder) - set(usual), key=lambda name: (not name.endswith(_LOCK), name)
+    )
+    return usual + sorted(name for name in others[:_LOOKED_AT] if _may_be_lock(folder / name))
 
 
-def _has_pin(path: Path) -> bool:
+def _find_texts(folder: Path) -> set[str]:
+    """Return the files with the ending of a lock, whose names can be told.
+
+    Not a pipe, for which one could wait for ever.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return {entry.name for entry in entries if _is_text(entry)}
+    return set()
+
+
+def _is_text(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.name.endswith(_ENDS) and entry.name.isprintable() and entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _may_be_lock(path: Path) -> bool:
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return _has_pin(path, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@lru_cache(maxsize=4 * _LOOKED_AT)
+def _has_pin(path: Path, *_changed: int) -> bool:
     try:
         with path.open("rb") as file:
             return _PIN.search(file.read(_ENOUGH)) is not None
-    except OSError:  # a folder, or not for us
+    except OSError:  # not for us
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,3 +60,34 @@ def test_the_files_that_may_be_a_lock_are_listed_the_usual_names_first(tmp_path:
     (tmp_path / "data.txt").write_bytes(b"\xff\x00" * 100)
     (tmp_path / "folder.txt").mkdir()
     assert list_locks(tmp_path) == ["requirements.txt", "a_env.txt", "team.lock"]
+
+
+def test_no_pipe_is_opened_nor_what_cannot_be_named(tmp_path: Path) -> None:
+    """Who opens a pipe waits until somebody writes into it."""
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    (tmp_path / "gone.txt").symlink_to("nothing")
+    (tmp_path / "linked.txt").symlink_to(fill(tmp_path, "team.lock") / "team.lock")
+    fill(tmp_path, "\udcff.txt", "new\nline.txt", "日本.txt")
+    assert list_locks(tmp_path) == ["linked.txt", "team.lock", "日本.txt"]
+    assert list_locks(tmp_path / "none") == []
+
+
+def test_a_folder_full_of_data_is_not_read_through(tmp_path: Path) -> None:
+    fill(tmp_path, *(f"{number:04}.txt" for number in range(1000)), "zz.lock", "requirements.txt")
+    found = list_locks(tmp_path)
+    assert found[0] == "requirements.txt"
+    assert "zz.lock" in found
+    assert 100 < len(found) < 300
+
+
+def test_what_has_changed_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("six, 1.16.0\n", "utf-8")
+    status = file.stat()
+    assert list_locks(tmp_path) == []
+    file.write_text("six==1.16.0\n", "utf-8")  # as long, in the same place
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert list_locks(tmp_path) == ["notes.txt"]
+    file.unlink()
+    assert list_locks(tmp_path) == []
