@@ -31,6 +31,7 @@ _VARIABLES = {
     "--no-index": "PIP_NO_INDEX",
     "--trusted-host": "PIP_TRUSTED_HOST",
 }
+_PLACE = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)[ =]*(.+)")
 _FIXED = re.compile(r"--(?:no-)?require-hashes\b|-r\b|-c\b")
 
 
@@ -331,4 +332,18 @@ def _sync_command(lock: Path, wheels: Path, *options: str) -> Command:
 
 def named_indexes(options: Iterable[str]) -> list[str]:
     """Return the options that name a place to fetch from, without secrets."""
-    return [redact(option) for option in options if option.startswith(tuple(_VARIABLES))]
+    places = tuple(option for option in _VARIABLES if option != "--no-index")  # that is none
+    return [redact(option) for option in options if option.startswith(places)]
+
+
+def origin_of(pin: Pin, options: Iterable[str]) -> str:
+    """Return where a pin is fetched from, without secrets; empty: pip's own index.
+
+    Of several places, it cannot be told before: each of them may answer.
+    """
+    if pin.url:
+        return f"`{redact(pin.url)}`"
+    found = [match.groups() for option in options if (match := _PLACE.match(option))]
+    indexes = [url for flag, url in found if flag in {"-i", "--index-url"}][-1:]
+    more = [url for flag, url in found if flag not in {"-i", "--index-url"}]
+    return " or ".join(f"`{redact(url)}`" for url in dict.fromkeys([*indexes, *more]))

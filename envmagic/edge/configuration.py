@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from envmagic.core.model import Platform
 
 _PLACES = ("index-url", "extra-index-url")
@@ -28,6 +30,16 @@ def configured_places(platform: Platform) -> tuple[str, ...]:
     variables = ((name, f"PIP_{name.upper().replace('-', '_')}") for name in _PLACES)
     found |= {name: os.environ[variable] for name, variable in variables if variable in os.environ}
     return tuple(f"--{name} {url}" for name, value in found.items() for url in value.split())
+
+
+def places_of(options: Iterable[str], platform: Platform) -> tuple[str, ...]:
+    """Return option lines that say where things are fetched from, pip's own after them."""
+    options = tuple(options)
+    if "--no-index" in options:
+        return options
+    named = any(option.startswith(("-i", "--index-url")) for option in options)
+    more = configured_places(platform)
+    return (*options, *(place for place in more if not (named and place.startswith("--index"))))
 
 
 def _files(platform: Platform) -> list[Path]:

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from envmagic.core.companions import IMPORT_TORCH
 from envmagic.core.cuda_build import TORCH
-from envmagic.core.engine import is_source, named_indexes
+from envmagic.core.engine import is_source, named_indexes, origin_of
 from envmagic.core.model import (
     Finding,
     FindingKind,
@@ -29,7 +29,7 @@ from envmagic.core.requirement import parse_requirement
 from envmagic.edge.record import can_be_uninstalled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from envmagic.core.model import Change, Lock, Pin, Plan, Policy, Snapshot
 
@@ -149,8 +149,11 @@ def find_idle_globs(snapshot: Snapshot, policy: Policy) -> Iterator[Finding]:
             )
 
 
-def find_trust_questions(plan: Plan, lock: Lock) -> Iterator[Finding]:
-    """Yield what a lock from elsewhere could do here: run build code, ask other hosts."""
+def find_trust_questions(plan: Plan, lock: Lock, places: Sequence[str]) -> Iterator[Finding]:
+    """Yield what a lock from elsewhere could do here: run build code, ask other hosts.
+
+    `places` are the option lines that say where things are fetched from, pip's own included.
+    """
     for option in named_indexes(lock.options):
         yield _origin_finding(f"the lock names its own place to fetch from: `{option}`")
     hosts = (urlsplit(pin.source.url).netloc.rpartition("@")[2] for pin in lock.pins)
@@ -158,7 +161,7 @@ def find_trust_questions(plan: Plan, lock: Lock) -> Iterator[Finding]:
         yield _origin_finding(f"the lock fetches from `{host}`")
     builds = [c for c in plan.actions if c.pin is not None and is_source(c.pin, lock.options)]
     for change in builds:
-        yield build_finding(change, plan)
+        yield build_finding(change, plan, places)
 
 
 def _origin_finding(text: str) -> Finding:
@@ -167,7 +170,7 @@ def _origin_finding(text: str) -> Finding:
     )
 
 
-def build_finding(change: Change, plan: Plan) -> Finding:
+def build_finding(change: Change, plan: Plan, places: Sequence[str]) -> Finding:
     """Return the finding that a project has no wheel, so that its own code runs."""
     torch = next((c for c in plan.changes if c.name == TORCH and c.kind is not Kind.REMOVE), None)
     beside = ""
@@ -176,7 +179,17 @@ def build_finding(change: Change, plan: Plan) -> Finding:
     return Finding(
         kind=FindingKind.BUILD,
         name=change.name,
-        text=f"`{change.name}` ({change.wanted}) will be built from source{beside}, which runs "
+        text=f"{_name_source(change, places)} will be built from source{beside}, which runs "
         "its code",
         when=When.AFTER,
     )
+
+
+def _name_source(change: Change, places: Sequence[str]) -> str:
+    """Return what is built and from where; the same words before and after it was fetched."""
+    pin = change.pin
+    if pin is None:
+        return f"`{change.name}` ({change.wanted})"
+    origin = origin_of(pin, places) or "pip's own index"
+    version = pin.specifier.removeprefix("==")
+    return f"`{change.name}` ({version + ', ' if version else ''}from {origin})"

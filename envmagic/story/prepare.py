@@ -25,7 +25,6 @@ from envmagic.core.model import canonical_name
 from envmagic.core.redact import hide_secrets
 from envmagic.core.requirement import parse_requirement
 from envmagic.story.build import UNTOUCHED, Builder, where_of
-from envmagic.story.policy import build_finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +49,7 @@ class Preparation:
     options: Sequence[str]
     tell: Callable[[Progress], None]
     cancel: Event
-    agree: Callable[[Finding], bool] | None
+    agree: Callable[[Change, Plan], bool] | None
     pip: Version = field(default_factory=lambda: Version("0"))
     left_out: set[Name] = field(default_factory=set)
     notes: list[Finding] = field(default_factory=list)
@@ -128,7 +127,7 @@ class Preparation:
                 f"no index has `{pin.name}{pin.specifier}`{where_of(pin)}; {UNTOUCHED}",
                 f"{there}; a version of another index needs that index (`--extra-index-url`)",
             )
-        if self.agree is not None and not self.agree(build_finding(change, plan)):
+        if self.agree is not None and not self.agree(change, plan):
             raise EngineError(
                 f"`{pin.name}{pin.specifier}` has no wheel for this platform and was not to be "
                 f"built; {UNTOUCHED}",

@@ -13,7 +13,7 @@ from envmagic.core.errors import PolicyError
 from envmagic.core.model import Damage, Finding, FindingKind
 from envmagic.core.question import read_question
 from envmagic.core.report import Report, Restart
-from envmagic.edge.configuration import configured_places
+from envmagic.edge.configuration import places_of
 from envmagic.edge.damage import find_damage
 from envmagic.edge.neighbours import describe_neighbours
 from envmagic.edge.torch_build import read_torch_build
@@ -61,6 +61,7 @@ def make_report(
     changing = [c.installed for c in plan.actions if c.installed is not None]
     installed = {name: found[0] for name, found in snapshot.by_name().items()}
     neighbours = node.neighbours() if plan.actions else ()
+    places = places_of((*request.lock.options, *request.options), snapshot.platform)
     report = Report(
         platform=snapshot.platform,
         lock=request.lock,
@@ -69,13 +70,13 @@ def make_report(
             *find_refusals(snapshot, plan, request.lock, request.policy),
             *describe_neighbours(neighbours, kernel=node.kernel),
             *plan.findings,
-            *find_trust_questions(plan, request.lock),
+            *find_trust_questions(plan, request.lock, places),
             *find_idle_globs(snapshot, request.policy),
             *more,
             *inspect_snapshot(snapshot),
         ),
         accelerator=request.machine or node.accelerator(),
-        label=find_label(_places(request, snapshot.platform)),
+        label=find_label(places),
         torch=read_torch_build(snapshot),
         restart=Restart(reasons=node.stale(installed)),
         kernel=node.kernel,
@@ -84,16 +85,6 @@ def make_report(
         known=known,
     )
     return _judged(report)
-
-
-def _places(request: Request, platform: Platform) -> tuple[str, ...]:
-    """Return the option lines that say where a lock is fetched from, pip's own after them."""
-    options = (*request.lock.options, *request.options)
-    if "--no-index" in options:
-        return options
-    named = any(option.startswith(("-i", "--index-url")) for option in options)
-    more = configured_places(platform)
-    return (*options, *(place for place in more if not (named and place.startswith("--index"))))
 
 
 def fill_in(report: Report, node: Node, timeout: float) -> Report:

@@ -28,8 +28,10 @@ from envmagic.core.model import Finding, FindingKind, Severity, canonical_name, 
 from envmagic.core.plan import find_kernel_changes
 from envmagic.core.planner import KERNEL
 from envmagic.core.report import Outcome, Progress, Report, State
+from envmagic.edge.configuration import places_of
 from envmagic.edge.damage import find_damage
 from envmagic.edge.stage import Stage
+from envmagic.story.policy import build_finding
 from envmagic.story.prepare import Preparation
 from envmagic.story.preview import fill_in, make_report, preview, refuse
 from envmagic.story.smoke import after_smoke
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from envmagic.change.stash import Footprint
     from envmagic.change.transaction import Hold
     from envmagic.change.undo import Undone
-    from envmagic.core.model import Snapshot
+    from envmagic.core.model import Change, Plan, Snapshot
     from envmagic.core.nodes import Node
     from envmagic.core.request import Request
 
@@ -235,16 +237,18 @@ def _prepare(
     """Fetch what the plan needs, and plan again with what that requires, to the end."""
     builds: list[Finding] = []  # and what there is to say of them
     damage = find_damage(snapshot)
+    options = (*request.lock.options, *request.options)
+    places = places_of(options, snapshot.platform)
 
-    def agree(build: Finding) -> bool:
-        builds.append(build)
+    def agree(change: Change, plan: Plan) -> bool:
+        builds.append(build_finding(change, plan, places))
         report = make_report(request, node, snapshot, stage.known(), builds, damage)
         return face.agree(report)
 
     preparation = Preparation(
         node=node,
         stage=stage,
-        options=(*request.lock.options, *request.options),
+        options=options,
         tell=face.tell,
         cancel=face.cancel,
         agree=agree if may_build else None,

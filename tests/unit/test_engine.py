@@ -24,6 +24,7 @@ from envmagic.core.engine import (
     last_words,
     missing_modules,
     named_indexes,
+    origin_of,
     rehearsal_command,
     source_command,
     sync_commands,
@@ -430,5 +431,16 @@ def test_indexes_are_named_without_secrets() -> None:
         "--extra-index-url https://three.org/simple",
         "-f https://****@e.org/wheels",
         "--trusted-host e.org",
-        "--no-index",
     ]
+
+
+def test_the_origin_of_a_pin_is_its_url_or_each_place_that_may_have_it() -> None:
+    pins = {pin.name: pin for pin in WANTED.pins}
+    assert origin_of(pins[canonical_name("b")], ()) == "`https://****@e.org/b.whl`"
+    assert origin_of(pins[canonical_name("d")], WANTED.options) == (
+        "`https://****@e.org/simple?key=****` or `https://****@two.org/simple` "
+        "or `https://three.org/simple` or `https://****@e.org/wheels`"
+    )
+    options = ["-i https://one.org", "--index-url=https://two.org", "--pre", "--no-index"]
+    assert origin_of(pins[canonical_name("d")], options) == "`https://two.org`"
+    assert origin_of(pins[canonical_name("d")], ()) == ""

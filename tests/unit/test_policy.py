@@ -196,7 +196,7 @@ def test_a_contradiction_is_told_even_where_there_is_nothing_to_do(site: Path) -
 
 def origins(wanted: Lock, snapshot: Snapshot) -> list[str]:
     found: list[Finding] = list(
-        find_trust_questions(make_plan(wanted.pins, snapshot), wanted),
+        find_trust_questions(make_plan(wanted.pins, snapshot), wanted, wanted.options),
     )
     assert SECRET not in repr(found)
     return [f.text for f in found if f.kind is FindingKind.ORIGIN]
@@ -223,12 +223,40 @@ def test_a_place_that_the_lock_names_is_told(site: Path) -> None:
     assert text.startswith("the lock names its own place to fetch from: `-i https://")
 
 
+def test_no_place_is_none_to_fetch_from(site: Path) -> None:
+    assert origins(lock("--no-index", "a==1.0"), look(site)) == []
+
+
+def test_what_is_built_is_told_with_where_it_comes_from(site: Path) -> None:
+    wanted = lock(
+        f"-i https://user:{SECRET}@e.org/simple",
+        "--no-binary a",
+        "a==1.0",
+        f"b @ https://user:{SECRET}@e.org/b-1.0.tar.gz",
+        f"c @ git+ssh://git@two.org/c.git@{COMMIT}",
+        "d @ file:///src/d-1.0.tar.gz",
+    )
+    plan = make_plan(wanted.pins, look(site))
+    own = find_trust_questions(plan, wanted, wanted.options)
+    assert [f.text for f in own if f.kind is FindingKind.BUILD] == [
+        f"{what} will be built from source, which runs its code"
+        for what in (
+            "`a` (1.0, from `https://****@e.org/simple`)",
+            "`b` (from `https://****@e.org/b-1.0.tar.gz`)",
+            f"`c` (from `git+ssh://git@two.org/c.git@{COMMIT}`)",
+            "`d` (from `file:///src/d-1.0.tar.gz`)",
+        )
+    ]
+    first = next(f for f in find_trust_questions(plan, wanted, ()) if f.name == "a")
+    assert first.text.startswith("`a` (1.0, from pip's own index) will be built")
+
+
 def test_a_signed_wheel_is_a_wheel(site: Path) -> None:
     wanted = lock(
         f"a @ https://e.org/a-1.0-py3-none-any.whl?sig={SECRET}/b.tar.gz",
         f"b @ https://e.org/b-1.0.tar.gz?sig={SECRET}.whl",
     )
-    found = find_trust_questions(make_plan(wanted.pins, look(site)), wanted)
+    found = find_trust_questions(make_plan(wanted.pins, look(site)), wanted, ())
     assert [f.name for f in found if f.kind is FindingKind.BUILD] == ["b"]
 
 

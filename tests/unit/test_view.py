@@ -109,7 +109,7 @@ def report(
     plan = make_plan(lock.pins, snapshot, policy, known={d.name: d for d in known})
     findings = (
         *plan.findings,
-        *find_trust_questions(plan, lock),
+        *find_trust_questions(plan, lock, lock.options),
         *inspect_snapshot(snapshot),
     )
     return Report(
