@@ -27,10 +27,22 @@ class Desk:
 
         Raises OSError where nothing tells it, and this process is in a folder that is gone.
         """
-        # Set by the Jupyter server: the path of the notebook, or the console's name beside it.
-        session = Path(os.environ.get("JPY_SESSION_NAME", ""))
-        is_known = session.is_absolute() and session.parent.is_dir()
-        return session.parent.resolve() if is_known else Path.cwd()
+        named = _named_folder()
+        return Path.cwd() if named is None else named.resolve()
+
+    def from_notebook(self, file: str) -> str:
+        """Return a file as the notebook would name it, which the server knows by its own names.
+
+        That is relative, with slashes; on another drive, it is the whole path.
+        """
+        whole = self.folder / file
+        for folder in (self.folder, _named_folder()):
+            if folder is not None and whole.is_relative_to(folder):
+                return whole.relative_to(folder).as_posix()
+        try:
+            return Path(os.path.relpath(whole.resolve(), self.folder)).as_posix()
+        except ValueError:
+            return whole.as_posix()
 
     def remember(self, lock: str, folder: Path) -> None:
         """Take note of the lock file that is used now, named as from a folder."""
@@ -42,6 +54,13 @@ class Desk:
             return ""
         here = folder.absolute()
         return str(self._lock.relative_to(here) if self._lock.is_relative_to(here) else self._lock)
+
+
+def _named_folder() -> Path | None:
+    """Return the folder of the notebook by the name that the server has for it."""
+    # Set by the Jupyter server: the path of the notebook, or the console's name beside it.
+    session = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    return session.parent if session.is_absolute() and session.parent.is_dir() else None
 
 
 _DESKS: list[Desk] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import threading
 from typing import TYPE_CHECKING, Any
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 _GPU_WAIT = 2.0
+_FILES = 200
+"""How many files of a lock can be opened by a click."""
 _REQUIRERS = 200
 """How many of those that require a project are told."""
 
@@ -138,20 +139,21 @@ class Panel:
         except EnvmagicError as error:
             found["error"] = error_to_json(error)
         return {
-            "place": place_to_json(
-                self._node.platform(),
-                folder=str(folder),
-                # Set by the Jupyter server: the notebook's path, which tells its view of the files.
-                session=os.environ.get("JPY_SESSION_NAME"),
-            ),
+            "place": place_to_json(self._node.platform(), folder=str(folder)),
             "locks": list_locks(folder),
             "lock": chosen,
+            "files": self._files(chosen),
             **found,
             "stamp": self._stamps.compared(chosen, on_disk),
             "work": self._at_work.told(),
             "undo": self._last_change(),
             "news": self._news(),
         }
+
+    def _files(self, lock: str) -> dict[str, str]:
+        """Return the files of a lock, as they are named in its lines and as the notebook would."""
+        files = self._stamps.files(lock)[:_FILES]
+        return {file: self._desk.from_notebook(file) for file in files}
 
     def _learn_files(self, lock: str, options: str) -> None:
         """Read a lock for the first time, to know what it includes: that counts as well."""

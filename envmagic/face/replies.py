@@ -31,13 +31,12 @@ _BESIDE = 60_000
 """How many bytes of findings, or of faults, one reply carries."""
 
 
-def place_to_json(where: Platform, *, folder: str, session: str | None) -> Json:
+def place_to_json(where: Platform, *, folder: str) -> Json:
     """Return where a kernel lives, and what it works on."""
     return {
         **platform_to_json(where, kernel=True),
         "executable": where.executable,
         "folder": folder,
-        "session": session,
     }
 
 

@@ -41,6 +41,10 @@ class Stamps:
         """Whether it is known what a lock includes."""
         return lock in self._files
 
+    def files(self, lock: str) -> tuple[str, ...]:
+        """Return the files that a lock was read from, as far as it is known."""
+        return self._files.get(lock, (lock,) if lock else ())
+
     def note_files(self, lock: str, files: Iterable[str]) -> None:
         """Take note of the files that a lock was read from."""
         self._files[lock] = tuple(files)
@@ -52,9 +56,8 @@ class Stamps:
 
     def on_disk(self, lock: str) -> str:
         """Return what tells of the disk: when some folders and files were changed last."""
-        files = self._files.get(lock, (lock,) if lock else ())
         # Not the folder of the notebook: whenever that is saved, something changes there.
-        places = [*self._desk.node.platform().site, str(self._home), *CANDIDATES, *files]
+        places = [*self._desk.node.platform().site, str(self._home), *CANDIDATES, *self.files(lock)]
         folder = self._desk.folder
         return "\n".join(f"{place} {_changed(folder / place)}" for place in places)
 

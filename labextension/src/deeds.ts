@@ -4,12 +4,12 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ISessionContextDialogs } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { FileEditor } from '@jupyterlab/fileeditor';
+import type { Contents } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Actions } from './actions.js';
 import * as dialogs from './dialogs.js';
 import { Model } from './model.js';
-import { Place } from './tokens.js';
 
 const LOCK = 'first_env.txt';
 
@@ -113,7 +113,8 @@ export class Deeds implements Actions {
     if (state.face !== 'ready' || !document || !file) {
       return;
     }
-    const path = contentsPath(file, state.look.place, document.path);
+    const seen = state.look.files[file] ?? file;
+    const path = contentsPath(seen, document.path, this.app.serviceManager.contents);
     if (path === null) {
       await dialogs.tellOutside(file, this.trans);
       return;
@@ -139,13 +140,16 @@ export class Deeds implements Actions {
 }
 
 /**
- * Returns a file of the kernel in the server's view of the files; null: it is not in it.
+ * Returns a file in the server's view of the files; null: it is not in it.
  *
- * The only place that is known in both views is the notebook itself.
+ * The only place that the kernel knows in this view is the notebook itself.
  */
-function contentsPath(file: string, place: Place, document: string): string | null {
-  const whole = file.startsWith('/') ? file : PathExt.join(place.folder, file);
-  const home = place.session?.startsWith('/') ? PathExt.dirname(place.session) : place.folder;
-  const path = PathExt.join(PathExt.dirname(document), PathExt.relative(home, whole));
-  return path.startsWith('..') ? null : path;
+function contentsPath(file: string, document: string, contents: Contents.IManager): string | null {
+  const folder = PathExt.dirname(contents.localPath(document));
+  const path = PathExt.join(folder, file);
+  const drive = contents.driveName(document);
+  if (file.startsWith('/') || path === '..' || path.startsWith('../')) {
+    return null;
+  }
+  return drive ? `${drive}:${path}` : path;
 }

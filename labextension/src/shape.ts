@@ -88,11 +88,11 @@ const LOOK = fields({
     python: 'string',
     prefix: 'string',
     executable: 'string',
-    folder: 'string',
-    session: nullable('string')
+    folder: 'string'
   }),
   locks: list('string'),
   lock: 'string',
+  files: { values: 'string' },
   report: nullable(REPORT),
   rest: 'number',
   error: nullable(FAULT),

@@ -125,8 +125,6 @@ export interface Place {
   executable: string;
   /** The folder that a lock's path is relative to. */
   folder: string;
-  /** The path of the notebook where the kernel is, if the server has told it. */
-  session: string | null;
 }
 
 export interface Look {
@@ -135,6 +133,8 @@ export interface Look {
   locks: string[];
   /** The one that was compared; empty: none, see `error`. */
   lock: string;
+  /** The files that it was read from: as its lines name them, and as seen from the notebook. */
+  files: Record<string, string>;
   report: Report | null;
   /** How many rows of the report are still to be asked for. */
   rest: number;

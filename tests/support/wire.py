@@ -214,9 +214,10 @@ def look_reply() -> Json:
         news = [past_line(_past("cancelled"))]
     time.tzset()
     answer = {
-        "place": place_to_json(_WHERE, folder="/home/me/work", session="/home/me/work/a.ipynb"),
+        "place": place_to_json(_WHERE, folder="/home/me/work"),
         "locks": ["first_env.txt", "requirements.txt"],
         "lock": "first_env.txt",
+        "files": {"first_env.txt": "first_env.txt", "/home/me/locks/more.txt": "../locks/more.txt"},
         **shown_to_json(make_report(), "report-1"),
         "error": None,
         "stamp": "0123456789abcdef",

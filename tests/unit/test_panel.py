@@ -552,6 +552,34 @@ def test_paths_are_those_of_the_notebooks_folder_wherever_a_cell_goes(
     assert none["hint"] == f"this folder is `{notebook.work}`"
 
 
+def test_the_files_of_a_lock_are_named_as_the_notebook_would(
+    notebook: Place, tmp_path: Path
+) -> None:
+    """The server knows the folder by a link, and cannot tell what lies outside its own root."""
+    beside = tmp_path / "locks"
+    beside.mkdir()
+    (beside / "base.txt").write_text("beta==1.0\n", "utf-8")
+    (tmp_path / "other").symlink_to(beside)
+    notebook.write("more.txt", "alpha\n")
+    notebook.write("..env.txt", f"-r {tmp_path}/other/base.txt\n-r {notebook.work}/more.txt\n")
+    look = notebook.ask("look", lock=f"{tmp_path}/link/..env.txt")
+    wrong = {fault["where"].rpartition(":")[0] for fault in look["error"]["faults"]}
+    assert wrong == {f"{notebook.work}/more.txt"}
+    assert look["files"] == {
+        f"{tmp_path}/link/..env.txt": "..env.txt",
+        f"{notebook.work}/more.txt": "more.txt",
+    }
+    notebook.write("more.txt", "alpha==1.0\n")
+    assert notebook.ask("look", lock="..env.txt")["files"] == {
+        "..env.txt": "..env.txt",
+        f"{tmp_path}/other/base.txt": "../locks/base.txt",
+        f"{notebook.work}/more.txt": "more.txt",
+    }
+    assert notebook.ask("look", lock="../locks/base.txt")["files"] == {
+        "../locks/base.txt": "../locks/base.txt"
+    }
+
+
 def test_the_folder_of_a_kernel_without_a_notebook_is_its_first(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
