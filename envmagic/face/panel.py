@@ -76,16 +76,25 @@ def handle(text: str) -> Reply:
     What a user can cause is an `error` in the reply, with what to do about it.
     """
     request = json.loads(text)
-    with _ONE_AT_A_TIME:
-        if not _PANELS:
-            _PANELS.append(Panel(this_kernel()))
     try:
+        with _ONE_AT_A_TIME:
+            if not _PANELS:
+                _PANELS.append(Panel(this_kernel()))
         return Reply(_PANELS[0].answer(request["method"], request.get("args", {})))
     except EnvmagicError as error:
         return Reply({"error": error_to_json(error)})
     except OSError as error:
-        wrong = PolicyError(f"`{error.filename}` cannot be used: {error.strerror}")
-        return Reply({"error": error_to_json(wrong)})
+        return Reply({"error": error_to_json(_explain(error))})
+
+
+def _explain(error: OSError) -> EnvmagicError:
+    said = error.strerror or str(error)
+    if error.filename is not None:
+        return PolicyError(f"`{error.filename}` cannot be used: {said}")
+    hint = "perhaps the folder that this kernel works in is gone: go to another one with `%cd`"
+    return PolicyError(
+        f"the system refuses: {said}", hint if isinstance(error, FileNotFoundError) else ""
+    )
 
 
 class Panel:

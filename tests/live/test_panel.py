@@ -441,6 +441,20 @@ def test_no_secret_of_an_index_is_in_any_reply(story: Story, tmp_path: Path) -> 
     assert PASSWORD not in log
 
 
+def test_a_kernel_whose_folder_is_gone_says_so(story: Story) -> None:
+    go = "import os, tempfile; os.chdir(tempfile.mkdtemp()); os.rmdir(os.getcwd())"
+    with kernel_of(story) as kernel, tab(kernel, story) as sidebar:
+        kernel.run(go).check()
+        first = sidebar.look()["error"]
+        kernel.run(f"os.chdir({str(story.lock.parent)!r})").check()
+        assert sidebar.look()["report"] is not None
+        kernel.run(go).check()
+        again = sidebar.look()["error"]
+    assert first["message"] == "the system refuses: No such file or directory"
+    assert "`%cd`" in first["hint"]
+    assert again == first
+
+
 def test_envmagic_is_not_there_until_it_is_asked(story: Story) -> None:
     ask = "import sys; print(sorted(m for m in sys.modules if m.startswith('envmagic')))"
     with kernel_of(story) as kernel, tab(kernel, story) as sidebar:
