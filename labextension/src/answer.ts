@@ -89,7 +89,10 @@ function readFailure(value: Value): Answer<never> {
   return { kind: 'crashed', message: maskSecrets(`${value.ename}: ${said}`) };
 }
 
-/** Returns a text without what stands before an `@` in a URL. */
+const USERINFO = /:\/\/(?:[^\s/@:]*:(?!\d+(?:\/|\s|$))\S*|[^\s/@]*)@/g;
+const QUERY = /(:\/\/[^\s?#]*\?)[^\s#]+/g;
+
+/** Returns a text without the secrets of its URLs: what stands before an `@`, and queries. */
 export function maskSecrets(text: string): string {
-  return text.replace(/:\/\/[^\s/@]+@/g, '://****@');
+  return text.replace(USERINFO, '://****@').replace(QUERY, '$1****');
 }

@@ -5,9 +5,10 @@ import * as React from 'react';
 
 import type { Actions } from './actions.js';
 import { Blank, Lacking } from './state.js';
+import { Words } from './card.js';
 import { busyWords, withoutColours } from './text.js';
 
-interface Words {
+interface Told {
   title: string;
   text: string;
 }
@@ -21,13 +22,17 @@ export function BlankView(props: {
   const { title, text } = wordsOf(state, trans);
   return (
     <div className="jp-EnvMagic-blank" data-face={state.face}>
-      <h3>{title}</h3>
-      <p>{text}</p>
+      <div role="status">
+        <h3>{title}</h3>
+        <p>
+          <Words text={text} />
+        </p>
+      </div>
       {state.face === 'crashed' && <pre className="jp-EnvMagic-log">{state.message}</pre>}
       {(state.face === 'missing' || state.face === 'older-there') && (
         <Installation state={state} actions={actions} trans={trans} />
       )}
-      {(state.face === 'silent' || state.face === 'crashed') && (
+      {['silent', 'crashed', 'refused'].includes(state.face) && (
         <button type="button" className="jp-Button jp-mod-styled" onClick={actions.retry}>
           {trans.__('Try again')}
         </button>
@@ -74,7 +79,7 @@ function Installation(props: {
   );
 }
 
-function wordsOf(state: Blank, trans: TranslationBundle): Words {
+function wordsOf(state: Blank, trans: TranslationBundle): Told {
   switch (state.face) {
     case 'no-document':
       return {
@@ -140,6 +145,11 @@ function wordsOf(state: Blank, trans: TranslationBundle): Words {
           'The kernel has version %1: upgrade envmagic where JupyterLab is installed, and reload the page.',
           state.version
         )
+      };
+    case 'refused':
+      return {
+        title: trans.__('The kernel cannot compare'),
+        text: [state.error.message, state.error.hint].filter(Boolean).join(': ')
       };
     case 'crashed':
       return {

@@ -87,5 +87,20 @@ export function addCommands(options: {
     describedBy: path('file', trans.__('The path of the file to write')),
     execute: ({ file }) => (typeof file === 'string' ? deeds.write(file) : deeds.freeze())
   });
-  model.changed.connect(() => commands.notifyCommandChanged());
+  tellChanges(model, commands);
+}
+
+/** Tells the menus of what can be done now; only where that is new, since they are all drawn again. */
+function tellChanges(model: Model, commands: CommandRegistry): void {
+  const ids = Object.values(CommandIDs);
+  const known = new Map<string, boolean>();
+  model.changed.connect(() => {
+    for (const id of ids) {
+      const isEnabled = commands.isEnabled(id);
+      if (known.get(id) !== isEnabled) {
+        known.set(id, isEnabled);
+        commands.notifyCommandChanged(id);
+      }
+    }
+  });
 }

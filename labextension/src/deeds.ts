@@ -10,6 +10,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Actions } from './actions.js';
 import * as dialogs from './dialogs.js';
 import { Model } from './model.js';
+import { Report } from './tokens.js';
 
 const LOCK = 'first_env.txt';
 
@@ -42,14 +43,16 @@ export class Deeds implements Actions {
   };
 
   apply = async (): Promise<void> => {
-    if (await this.confirm()) {
-      await this.model.apply();
+    const report = await this.confirm();
+    if (report) {
+      await this.model.apply(report);
     }
   };
 
   agree = async (): Promise<void> => {
-    if (await this.confirm()) {
-      await this.model.agree();
+    const report = await this.confirm();
+    if (report) {
+      await this.model.agree(report);
     }
   };
 
@@ -128,14 +131,16 @@ export class Deeds implements Actions {
     editor?.focus();
   };
 
-  private async confirm(): Promise<boolean> {
+  /** Returns the report that was agreed to: what is shown meanwhile may be another. */
+  private async confirm(): Promise<Report | null> {
     const state = this.model.state;
     if (state.face !== 'ready' || !state.report) {
-      return false;
+      return null;
     }
     const { report, rows, look } = state;
     const title = this.trans.__('Make this kernel equal to %1?', report.lock.path);
-    return dialogs.confirmChange({ title, report, rows, place: look.place, trans: this.trans });
+    const question = { title, report, rows, place: look.place, trans: this.trans };
+    return (await dialogs.confirmChange(question)) ? report : null;
   }
 }
 

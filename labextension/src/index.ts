@@ -82,6 +82,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     settings.changed.connect(() => void model.refresh());
     watch(model, app.serviceManager.contents, () => settings.watch !== 'off');
     followCurrent(app, model, notebooks, consoles);
+    window.addEventListener('pagehide', () => model.dispose());
   }
 };
 

@@ -1,16 +1,21 @@
 /** The line to a kernel: a connection of its own, in a subshell of its own where there are such. */
 
-import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import { Kernel, KernelMessage } from '@jupyterlab/services';
 
-import { Answer, expressionFor, readAnswer, Value } from './answer.js';
+import { Answer, expressionFor, maskSecrets, readAnswer, Value } from './answer.js';
 import { Requests } from './tokens.js';
 
 /** How long a kernel may take for an answer, in ms; a first comparison loads our modules. */
 const LIMIT = 30_000;
-/** The same, where it waits for the cell that is running. */
-const PATIENCE = 24 * 60 * 60 * 1000;
+/** How long it may take for what it does beside a running cell, in ms. */
+const SOON = 3_000;
 /** How long an installation may take, in ms. */
 const INSTALLATION = 10 * 60 * 1000;
+
+/** Why there is no value. */
+export interface Failure {
+  kind: 'silent' | 'gone';
+}
 
 /**
  * Asks a kernel, and leaves no trace in it: silent, no history, no names.
@@ -20,88 +25,111 @@ const INSTALLATION = 10 * 60 * 1000;
  * cell; elsewhere they wait for its end, and `waits` says so.
  */
 export class Line {
-  /** Opens a line; null where the kernel does not answer. */
-  static async open(kernel: Kernel.IKernelConnection): Promise<Line | null> {
-    const connection = kernel.clone();
-    const limit = kernel.status === 'busy' ? PATIENCE : LIMIT;
-    try {
-      const info = await within(connection.info, limit);
-      if (!info) {
-        connection.dispose();
-        return null;
-      }
-      if (connection.supportsSubshells) {
-        const reply = await within(connection.requestCreateSubshell({}).done, LIMIT);
-        connection.subshellId = reply?.content.subshell_id ?? null;
-      }
-      return new Line(connection, info.language_info.name);
-    } catch {
-      connection.dispose(); // it was closed meanwhile
-      return null;
-    }
+  constructor(private readonly kernel: Kernel.IKernelConnection) {
+    this.connection = kernel.clone();
   }
-
-  private constructor(
-    private readonly connection: Kernel.IKernelConnection,
-    /** The language of the kernel, in its own spelling: `python`. */
-    readonly language: string
-  ) {}
 
   /** Whether requests wait for a running cell. */
   get waits(): boolean {
     return !this.connection.subshellId;
   }
 
-  get isDisposed(): boolean {
-    return this.connection.isDisposed;
+  /** Opens it, also beside a running cell; returns the kernel's language; null: it is silent. */
+  async open(): Promise<string | null> {
+    try {
+      const language = await this.findLanguage();
+      await this.openSubshell();
+      return language;
+    } catch {
+      return null; // it was closed meanwhile
+    }
   }
 
   /** Closes the line, and takes its subshell away. */
   dispose(): void {
-    if (this.isDisposed) {
-      return;
+    const { connection } = this;
+    const id = connection.subshellId;
+    if (id && !connection.isDisposed) {
+      // With one, its disposal waits for an answer that a dead kernel never gives.
+      connection.subshellId = null;
+      if (connection.connectionStatus === 'connected' && this.kernel.status !== 'dead') {
+        const future = this.control('delete_subshell_request', { subshell_id: id });
+        future.done.catch(() => undefined);
+      }
     }
-    const id = this.connection.subshellId;
-    if (id && this.connection.connectionStatus === 'connected') {
-      this.connection.requestDeleteSubshell({ subshell_id: id });
-    }
-    this.connection.dispose();
+    connection.dispose();
   }
 
   /** Asks for one of the answers that `envmagic.face.panel` has. */
   async ask<M extends keyof Requests>(method: M, args: object = {}): Promise<Answer<Requests[M]>> {
-    const limit = this.waits ? PATIENCE : LIMIT;
-    const value = await this.evaluate(expressionFor(method, args), limit);
+    const value = await this.evaluate(expressionFor(method, args), LIMIT);
     return isFailure(value) ? value : readAnswer(method, value);
   }
 
-  /** Installs a version of envmagic into the kernel's environment; returns what went wrong. */
-  async install(version: string): Promise<string> {
+  /** Installs a version of envmagic into the kernel's environment; returns pip's complaint. */
+  async install(version: string): Promise<string | Failure> {
     const value = await this.evaluate(installer(version), INSTALLATION);
-    if (isFailure(value) || value?.status !== 'ok') {
-      return isFailure(value) ? value.kind : `${value?.ename}: ${value?.evalue}`;
+    if (isFailure(value)) {
+      return value;
     }
-    const data = value.data?.['application/json'] as { code: number; said: string };
-    return data.code ? data.said : '';
+    const data = value?.data?.['application/json'] as { code: number; said: string } | undefined;
+    const failed = data ? data.code && data.said : `${value?.ename}: ${value?.evalue}`;
+    return maskSecrets(failed || '');
   }
 
-  private async evaluate(
-    expression: string,
-    limit: number
-  ): Promise<Value | undefined | { kind: 'silent' | 'gone' }> {
-    if (this.isDisposed) {
+  /** Returns the language of the kernel: its own word, or that of its specification. */
+  private async findLanguage(): Promise<string | null> {
+    const { kernel } = this;
+    // A cell that runs keeps a kernel from telling of itself, unless it has already.
+    const limit = { idle: LIMIT, busy: 0 }[kernel.status as string] ?? SOON;
+    const info = await within(kernel.info, limit);
+    const language = info?.language_info.name ?? (await within(kernel.spec, LIMIT))?.language;
+    return language?.toLowerCase() ?? null;
+  }
+
+  private async openSubshell(): Promise<void> {
+    const { connection, kernel } = this;
+    if (!('supportsSubshells' in kernel)) {
+      return; // JupyterLab before 4.4 knows of none
+    }
+    const lacking = kernel.info.then(() => kernel.supportsSubshells ? new Promise<never>(() => undefined) : null);
+    if ((await within(lacking, 0, 'unknown')) === null) {
+      return;
+    }
+    await connected(connection);
+    // `requestCreateSubshell` wants an answer of the main shell first: not beside a running cell.
+    const future = this.control('create_subshell_request', {});
+    const reply = replyTo(future, kernel.status === 'unknown' ? LIMIT : SOON);
+    const content = (await Promise.race([reply, lacking]))?.content;
+    connection.subshellId = (content as { subshell_id?: string } | undefined)?.subshell_id ?? null;
+  }
+
+  private control(
+    msgType: 'create_subshell_request' | 'delete_subshell_request',
+    content: KernelMessage.IDeleteSubshellRequestMsg['content'] | object
+  ): Kernel.IControlFuture {
+    const { username, clientId: session } = this.connection;
+    const options = { msgType, content, username, session, channel: 'control' };
+    const message = KernelMessage.createMessage(
+      options as KernelMessage.IOptions<KernelMessage.ICreateSubshellRequestMsg>
+    );
+    return this.connection.sendControlMessage(message, true);
+  }
+
+  private async evaluate(expression: string, limit: number): Promise<Value | undefined | Failure> {
+    if (this.connection.isDisposed) {
       return { kind: 'gone' };
     }
-    const future = this.connection.requestExecute({
-      code: '',
-      silent: true,
-      store_history: false,
-      allow_stdin: false,
-      stop_on_error: false,
-      user_expressions: { envmagic: expression }
-    });
     try {
-      const reply = await within(future.done as Promise<KernelMessage.IExecuteReplyMsg>, limit);
+      const future = this.connection.requestExecute({
+        code: '',
+        silent: true,
+        store_history: false,
+        allow_stdin: false,
+        stop_on_error: false,
+        user_expressions: { envmagic: expression }
+      });
+      const reply = await replyTo(future, limit, () => this.waits && this.kernel.status === 'busy');
       if (!reply) {
         return { kind: 'silent' };
       }
@@ -111,19 +139,58 @@ export class Line {
       return { kind: 'gone' }; // the kernel was restarted, or the line was closed
     }
   }
+
+  private readonly connection: Kernel.IKernelConnection;
 }
 
-function isFailure(value: unknown): value is { kind: 'silent' | 'gone' } {
+function isFailure(value: unknown): value is Failure {
   return typeof value === 'object' && value !== null && 'kind' in value;
 }
 
-async function within<T>(promise: Promise<T>, limit: number): Promise<T | null> {
-  let timer = 0;
-  const late = new Promise<null>(resolve => {
-    timer = window.setTimeout(() => resolve(null), limit);
+/** Waits until a connection can be used at once; rejects where it is closed meanwhile. */
+async function connected(connection: Kernel.IKernelConnection): Promise<void> {
+  const open = new Promise<void>((resolve, reject) => {
+    const look = () => {
+      if (connection.connectionStatus === 'connected') {
+        resolve();
+      }
+    };
+    connection.connectionStatusChanged.connect(look);
+    connection.disposed.connect(() => reject(new Error('closed')));
+    look();
+  });
+  await within(open, LIMIT);
+}
+
+/** Returns the reply to a message; null: there is none in time, and nothing excuses that. */
+async function replyTo<M extends KernelMessage.IMessage>(
+  future: { onReply: (message: M) => void; done: Promise<unknown>; dispose: () => void },
+  limit: number,
+  isExcused = () => false
+): Promise<M | null> {
+  const reply = new Promise<M>((resolve, reject) => {
+    future.onReply = resolve;
+    future.done.catch(reject);
   });
   try {
-    return await Promise.race([promise, late]);
+    for (;;) {
+      const found = await within(reply, limit);
+      if (found || !isExcused()) {
+        return found;
+      }
+    }
+  } finally {
+    future.dispose();
+  }
+}
+
+async function within<T, L = null>(promise: Promise<T>, limit: number, late?: L): Promise<T | L> {
+  let timer = 0;
+  const lateness = new Promise<L>(resolve => {
+    timer = window.setTimeout(() => resolve((late ?? null) as L), limit);
+  });
+  try {
+    return await Promise.race([promise, lateness]);
   } finally {
     window.clearTimeout(timer);
   }

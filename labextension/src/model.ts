@@ -3,12 +3,10 @@
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { Answer } from './answer.js';
+import { isAtWork, Pursuit } from './pursuit.js';
 import { Document, KernelSession } from './session.js';
-import { Blank, Lacking, State } from './state.js';
-import { Change, Look, Report, Requests, Requirers, Watched, Work } from './tokens.js';
-
-/** How often a piece of work is asked after, in ms. */
-const POLL = 500;
+import { Blank, isLacking, questionOf, State, withFailure } from './state.js';
+import { Change, Look, Report, Requests, Requirers, Work } from './tokens.js';
 
 /** What a user has set. */
 export interface Preferences {
@@ -28,8 +26,20 @@ export class Model {
     this._session = new KernelSession(isWanted);
     this._session.blanked.connect((_, blank) => this.blank(blank));
     this._session.opened.connect(() => void this.look());
-    this._session.ranCell.connect(() => void this.check());
-    this._session.stirred.connect(() => this.wait());
+    this._session.stirred.connect(() => this.stir());
+    this._pursuit = new Pursuit({
+      ask: log => this._session.ask('work', { log }),
+      blame: answer => this.blame(answer),
+      tell: (work, log) => this.take(work, log),
+      end: work => void this.conclude(work)
+    });
+  }
+
+  /** Takes the line to the kernel away. */
+  dispose(): void {
+    this._pursuit.stop();
+    this._session.dispose();
+    Signal.clearData(this);
   }
 
   get state(): State {
@@ -38,6 +48,11 @@ export class Model {
 
   get changed(): ISignal<this, void> {
     return this._changed;
+  }
+
+  /** Emitted a moment after a cell has ended. */
+  get ranCell(): ISignal<KernelSession, void> {
+    return this._session.ranCell;
   }
 
   get document(): Document | null {
@@ -62,7 +77,11 @@ export class Model {
     if (!this.isWanted()) {
       return;
     }
-    if (!this._session.line) {
+    if (state.face === 'silent') {
+      await this._session.open(); // it may have come to itself
+      return;
+    }
+    if (!this._session.isOpen) {
       await this._session.ensure();
       return;
     }
@@ -80,7 +99,7 @@ export class Model {
     }
     if (isAtWork(answer.data.work)) {
       this.set({ ...state, work: answer.data.work });
-      this.watch();
+      this._pursuit.follow();
     } else if (answer.data.stamp !== state.look.stamp) {
       await this.look();
     }
@@ -89,16 +108,20 @@ export class Model {
   /** Compares with a lock; without one, with the one that is chosen, or the kernel's own. */
   async look(lock?: string): Promise<void> {
     this._lock = lock ?? this._lock;
+    if (!this._session.isOpen) {
+      return; // it compares as soon as there is a line
+    }
     const before = this._state;
     if (before.face === 'ready') {
-      this.set({ ...before, refreshing: true, waits: this._session.mustWait });
+      this.set({ ...before, refreshing: true });
     } else if (!isLacking(before)) {
       this.set({ face: this.waiting() });
     }
+    const turn = ++this._turn;
     const { lock: preferred, options } = this.preferences;
     const answer = await this.ask('look', { lock: this._lock, preferred, options });
-    if (answer?.kind === 'ok') {
-      await this.show(answer.data);
+    if (answer?.kind === 'ok' && turn === this._turn) {
+      await this.show(answer.data, turn);
     }
   }
 
@@ -110,13 +133,15 @@ export class Model {
   }
 
   /** Fetches what would be installed, to know what it requires; changes nothing. */
-  preview(): Promise<void> {
-    return this.start('preview');
+  async preview(): Promise<void> {
+    if (this._state.face === 'ready' && this._state.report) {
+      await this.start('preview', this._state.report);
+    }
   }
 
-  /** Makes the environment equal to the lock, as the report says. */
-  apply(): Promise<void> {
-    return this.start('sync');
+  /** Makes the environment equal to the lock, as this report says. */
+  apply(report: Report): Promise<void> {
+    return this.start('sync', report);
   }
 
   /** Returns what an undo would do; null: it cannot be done, and that is shown. */
@@ -132,26 +157,31 @@ export class Model {
 
   /** Puts back what the last change did, as its report says. */
   undo(report: Report): Promise<void> {
-    return this.start('undo', report.id);
+    return this.start('undo', report);
   }
 
   /** Stops what is at work; what was changed is put back. */
-  cancel(): Promise<void> {
-    return this.command('cancel');
+  async cancel(): Promise<void> {
+    const work = this._state.face === 'ready' ? this._state.work?.id : undefined;
+    if ((await this.ask('cancel', { work }))?.kind === 'ok') {
+      await this._pursuit.ask();
+    }
   }
 
-  /** Goes on with what is shown, although it is more than was shown at first. */
-  agree(): Promise<void> {
-    const report = this._state.face === 'ready' ? this._state.report?.id : undefined;
-    return this.command('agree', { report });
+  /** Goes on with what this report asks about, although it is more than was shown at first. */
+  async agree(report: Report): Promise<void> {
+    const work = this._state.face === 'ready' ? this._state.work?.id : undefined;
+    await this.ask('agree', { work, report: report.id });
+    await this._pursuit.ask();
   }
 
   /** Takes note of how something has ended, and shows the comparison again. */
   async dismiss(): Promise<void> {
     if (this._state.face === 'ready') {
+      const work = this._state.work?.id;
       this.set({ ...this._state, work: null, log: '', notice: null });
+      await this.ask('dismiss', { work });
     }
-    await this.ask('dismiss');
     await this.look();
   }
 
@@ -183,13 +213,17 @@ export class Model {
   /** Installs envmagic into the kernel's environment. */
   async install(): Promise<void> {
     const state = this._state;
-    const line = this._session.line;
-    if (!line || !isLacking(state)) {
+    if (!isLacking(state)) {
       return;
     }
     this.set({ ...state, installing: true, problem: '' });
-    const problem = await line.install(this.version);
-    if (problem) {
+    const problem = await this._session.install(this.version);
+    if (problem === undefined) {
+      return;
+    }
+    if (typeof problem !== 'string') {
+      this.blame(problem);
+    } else if (problem) {
       this.set({ ...state, installing: false, problem });
     } else {
       await this.look();
@@ -205,15 +239,28 @@ export class Model {
 
   /** Shows why nothing can be compared; what was at work is no longer watched from here. */
   private blank(blank: Blank): void {
-    window.clearTimeout(this._polling);
-    this._polling = 0;
+    this._pursuit.stop();
+    this._turn++;
     this.set(blank);
   }
 
-  /** Shows what the first answer waits for. */
-  private wait(): void {
-    if (this._session.line && (this._state.face === 'asking' || this._state.face === 'busy')) {
+  /** The kernel has become busy, or idle. */
+  private stir(): void {
+    const { face } = this._state;
+    if (face === 'silent' && !this._session.isBusy) {
+      void this.check();
+    } else if (this._session.isOpen && (face === 'asking' || face === 'busy')) {
       this.set({ face: this.waiting() });
+    } else {
+      this.tellWait();
+    }
+  }
+
+  /** Says where an answer waits for the end of a cell. */
+  private tellWait(): void {
+    const waits = this._pending > 0 && this._session.mustWait;
+    if (this._state.face === 'ready' && this._state.waits !== waits) {
+      this.set({ ...this._state, waits });
     }
   }
 
@@ -225,7 +272,11 @@ export class Model {
     method: M,
     args: object = {}
   ): Promise<Answer<Requests[M]> | undefined> {
+    this._pending++;
+    this.tellWait();
     const answer = await this._session.ask(method, args);
+    this._pending--;
+    this.tellWait();
     if (answer) {
       this.blame(answer);
     }
@@ -234,62 +285,34 @@ export class Model {
 
   /** Shows why there is no answer. */
   private blame(answer: Answer<unknown>): void {
-    switch (answer.kind) {
-      case 'ok':
-        return;
-      case 'refused':
-        if (this._state.face === 'ready') {
-          const { message: text, hint } = answer.error;
-          const notice = { text, hint: hint ?? '', error: true };
-          this.set({ ...this._state, refreshing: false, notice });
-        } else {
-          this.set({ face: 'crashed', message: answer.error.message });
-        }
-        return;
-      case 'missing':
-        if (this._state.face !== 'missing' || this._state.installing) {
-          this.set({ face: 'missing', installing: false, problem: '' });
-        }
-        return;
-      case 'older':
-        if (answer.side === 'here') {
-          this.set({ face: 'older-here', version: answer.version });
-        } else if (this._state.face !== 'older-there' || this._state.installing) {
-          const { version } = answer;
-          this.set({ face: 'older-there', version, installing: false, problem: '' });
-        }
-        return;
-      case 'crashed':
-        this.set({ face: 'crashed', message: answer.message });
-        return;
-      case 'silent':
-        this.set({ face: 'silent' });
-        return;
-      case 'gone':
-        return; // the kernel's status tells why
+    const state = withFailure(this._state, answer);
+    if (state !== this._state) {
+      this.set(state);
     }
   }
 
-  private async show(look: Look): Promise<void> {
+  private async show(look: Look, turn: number): Promise<void> {
     const rows = look.report ? await this.readRows(look.report, look.rest) : [];
-    if (!rows) {
+    if (!rows || turn !== this._turn) {
       return;
     }
     const before = this._state.face === 'ready' ? this._state : null;
+    const isSame = look.work !== null && look.work.id === before?.work?.id;
     this.set({
       face: 'ready',
       look,
       report: look.report,
       rows,
       work: look.work,
-      log: look.work && look.work.id === before?.work?.id ? before.log : '',
+      log: isSame ? before.log : '',
       refreshing: false,
       notice: before?.notice ?? null,
       waits: false
     });
     if (isAtWork(look.work)) {
-      this.watch();
+      this._pursuit.follow();
     }
+    await this.showQuestion();
     if (look.report && !look.report.accelerator) {
       await this.askForGpus(look.report.id);
     }
@@ -318,60 +341,36 @@ export class Model {
     }
   }
 
-  private async start(what: string, report?: string): Promise<void> {
-    const id = report ?? (this._state.face === 'ready' ? this._state.report?.id : undefined);
-    this._logged = 0;
+  private async start(what: string, report: Report): Promise<void> {
     if (this._state.face === 'ready') {
       this.set({ ...this._state, log: '', notice: null });
     }
-    const answer = await this.ask('start', { what, report: id });
+    const answer = await this.ask('start', { what, report: report.id });
     if (answer?.kind === 'ok') {
-      this.take(answer.data);
-      this.watch();
+      this._pursuit.take(answer.data);
+      this._pursuit.follow();
     }
   }
 
-  private async command(method: 'agree' | 'cancel', args: object = {}): Promise<void> {
-    const answer = await this.ask(method, args);
-    if (answer?.kind === 'ok') {
-      await this.poll();
+  private take(work: Work | null, log: string): void {
+    if (this._state.face === 'ready') {
+      this.set({ ...this._state, work, log });
+      void this.showQuestion();
     }
   }
 
-  /** Asks after what is at work until it has ended. */
-  private watch(): void {
-    if (!this._polling) {
-      this._polling = window.setTimeout(() => void this.poll(), POLL);
-    }
-  }
-
-  private async poll(): Promise<void> {
-    window.clearTimeout(this._polling);
-    this._polling = 0;
-    const before = this._state.face === 'ready' ? this._state.work : null;
-    const answer = await this.ask('work', { log: this._logged });
-    if (answer?.kind !== 'ok') {
-      return;
-    }
-    const work = answer.data.work;
-    const asks = work?.state === 'asking' && before?.state !== 'asking';
-    this.take(answer.data);
-    if (work && isAtWork(work)) {
-      if (asks && work.report) {
-        await this.showReport(work.report);
-      }
-      this.watch();
-    } else if (answer.data.log) {
-      await this.poll(); // the log comes in pieces
-    } else {
-      await this.conclude(work);
+  /** Shows what is asked about, however that has come to be known here. */
+  private async showQuestion(): Promise<void> {
+    const question = questionOf(this._state);
+    if (question) {
+      await this.showReport(question);
     }
   }
 
   /** Shows what came of it: the environment as it is now, or what a preview has found. */
   private async conclude(work: Work | null): Promise<void> {
     if (work?.what === 'preview' && work.report) {
-      await this.ask('dismiss');
+      await this.ask('dismiss', { work: work.id });
       await this.showReport(work.report);
     } else {
       await this.look();
@@ -379,24 +378,17 @@ export class Model {
   }
 
   private async showReport(id: string): Promise<void> {
+    const turn = ++this._turn;
     const answer = await this.ask('report', { report: id });
     const rows = answer?.kind === 'ok' && (await this.readRows(answer.data.report, answer.data.rest));
-    if (answer?.kind !== 'ok' || !rows || this._state.face !== 'ready') {
+    if (answer?.kind !== 'ok' || !rows || turn !== this._turn || this._state.face !== 'ready') {
       return;
     }
     const { work } = this._state;
-    const ended = !work || work.state === 'ended';
     const { report } = answer.data;
-    this.set({ ...this._state, report, rows, work: ended ? null : work });
+    this.set({ ...this._state, report, rows, work: isAtWork(work) ? work : null, refreshing: false });
     if (!report.accelerator) {
       await this.askForGpus(report.id);
-    }
-  }
-
-  private take(watched: Watched): void {
-    if (this._state.face === 'ready') {
-      this._logged = watched.log_end;
-      this.set({ ...this._state, work: watched.work, log: this._state.log + watched.log });
     }
   }
 
@@ -414,17 +406,10 @@ export class Model {
   private _state: State = { face: 'no-document' };
   private _changed = new Signal<this, void>(this);
   private readonly _session: KernelSession;
+  private readonly _pursuit: Pursuit;
   private _lock = '';
-  private _logged = 0;
-  private _polling = 0;
-}
-
-
-/** Whether the kernel has no envmagic that could answer. */
-function isLacking(state: State): state is Lacking {
-  return state.face === 'missing' || state.face === 'older-there';
-}
-
-function isAtWork(work: Work | null): boolean {
-  return work !== null && work.state !== 'ended';
+  /** Counts the comparisons: what comes of an older one is of no use. */
+  private _turn = 0;
+  /** How many answers are waited for. */
+  private _pending = 0;
 }

@@ -5,18 +5,12 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { Answer } from './answer.js';
-import { Line } from './kernel.js';
+import { Failure, Line } from './kernel.js';
 import { Blank } from './state.js';
 import { Requests } from './tokens.js';
 
 /** How long after the end of a cell its effects are looked for, in ms. */
 const SETTLE = 300;
-
-/** What there is to say of a kernel that has not answered yet; `unknown`: it never has. */
-const FACES: Partial<Record<Kernel.Status, 'busy' | 'starting'>> = {
-  busy: 'busy',
-  unknown: 'starting'
-};
 
 /** What tells that a kernel has ended by itself, and what that there is one again. */
 const FALLEN = new Set<Kernel.Status | undefined>(['autorestarting', 'dead']);
@@ -41,9 +35,9 @@ export class KernelSession {
     return this._document;
   }
 
-  /** The line to its kernel; null: there is none. */
-  get line(): Line | null {
-    return this._line;
+  /** Whether there is a line to its kernel that can be used. */
+  get isOpen(): boolean {
+    return this._line !== null && !this._opening;
   }
 
   /** Emitted where there is no line, with what there is to say. */
@@ -68,7 +62,12 @@ export class KernelSession {
 
   /** Whether an answer has to wait for the cell that is running. */
   get mustWait(): boolean {
-    return (this._line?.waits ?? false) && this.kernel?.status === 'busy';
+    return (this._line?.waits ?? false) && this.isBusy;
+  }
+
+  /** Whether a cell is running. */
+  get isBusy(): boolean {
+    return this.kernel?.status === 'busy';
   }
 
   private get kernel(): Kernel.IKernelConnection | null {
@@ -102,7 +101,7 @@ export class KernelSession {
 
   /** Opens a line where there is none, and none is being opened. */
   async ensure(): Promise<void> {
-    if (!this._line && !this._opening) {
+    if (!this._line) {
       await this.open();
     }
   }
@@ -121,23 +120,28 @@ export class KernelSession {
       return;
     }
     this._opening = true;
-    this._blanked.emit({ face: FACES[kernel.status] ?? 'asking' });
+    this._line = new Line(kernel);
+    this._blanked.emit({ face: kernel.status === 'unknown' ? 'starting' : 'asking' });
     const number = this._number;
-    const line = await Line.open(kernel);
+    const language = await this._line.open();
     if (number !== this._number) {
-      line?.dispose();
       return;
     }
     this._opening = false;
-    this._line = line;
-    if (!line) {
+    if (language === null) {
       this._blanked.emit({ face: 'silent' });
-    } else if (line.language !== 'python') {
-      this._blanked.emit({ face: 'not-python', language: line.language });
+    } else if (language !== 'python') {
+      this._blanked.emit({ face: 'not-python', language });
     } else {
       this.hear(kernel);
       this._opened.emit();
     }
+  }
+
+  /** Closes the line: the page goes away. */
+  dispose(): void {
+    this.follow(null);
+    this.close();
   }
 
   /** Asks the kernel; undefined: another one is followed now, and the answer is of no use. */
@@ -145,9 +149,18 @@ export class KernelSession {
     method: M,
     args: object = {}
   ): Promise<Answer<Requests[M]> | undefined> {
+    return this.whileFollowed(line => line.ask(method, args));
+  }
+
+  /** Installs a version of envmagic there; undefined: another kernel is followed now. */
+  async install(version: string): Promise<string | Failure | undefined> {
+    return this.whileFollowed(line => line.install(version));
+  }
+
+  private async whileFollowed<T>(ask: (line: Line) => Promise<T>): Promise<T | undefined> {
     const number = this._number;
-    const answer = await this._line?.ask(method, args);
-    return number === this._number ? answer : undefined;
+    const answer = this._line && (await ask(this._line));
+    return answer !== null && number === this._number ? answer : undefined;
   }
 
   private reconnect(): void {

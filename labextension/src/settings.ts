@@ -8,10 +8,13 @@ import type { Preferences } from './model.js';
 /** The settings of `schema/plugin.json`, with its defaults until they are loaded. */
 export class Settings implements Preferences {
   constructor(registry: ISettingRegistry | null, id: string) {
-    void registry?.load(id).then(settings => {
-      this.take(settings);
-      settings.changed.connect(this.take, this);
-    });
+    registry?.load(id).then(
+      settings => {
+        this.take(settings);
+        settings.changed.connect(this.take, this);
+      },
+      reason => console.warn(`the settings of ${id} cannot be read`, reason)
+    );
   }
 
   get changed(): ISignal<this, void> {

@@ -1,5 +1,6 @@
 /** What the panel can show, as a union of its faces; and what the badge says of each. Pure. */
 
+import type { Answer } from './answer.js';
 import { Change, Fault, Look, Report, Work } from './tokens.js';
 
 /** What there is to say where no comparison can be shown. */
@@ -14,6 +15,7 @@ export type Blank =
   | { face: 'silent' }
   | Lacking
   | { face: 'older-here'; version: string }
+  | { face: 'refused'; error: Fault }
   | { face: 'crashed'; message: string };
 
 /** The kernel's environment has no envmagic, or one that knows nothing of this panel. */
@@ -38,6 +40,54 @@ export interface Ready {
 }
 
 export type State = Blank | Ready;
+
+/** Whether the kernel has no envmagic that could answer. */
+export function isLacking(state: State): state is Lacking {
+  return state.face === 'missing' || state.face === 'older-there';
+}
+
+/** Returns what is shown where there is no answer; the same state: nothing is new. */
+export function withFailure(state: State, answer: Answer<unknown>): State {
+  switch (answer.kind) {
+    case 'ok':
+    case 'gone': // the kernel's status tells why
+      return state;
+    case 'refused':
+      return state.face === 'ready' ? withRefusal(state, answer.error) : { face: 'refused', error: answer.error };
+    case 'missing':
+    case 'older':
+      if (answer.kind === 'older' && answer.side === 'here') {
+        return { face: 'older-here', version: answer.version };
+      }
+      return withLack(state, answer.kind === 'older' ? answer.version : null);
+    case 'crashed':
+      return { face: 'crashed', message: answer.message };
+    case 'silent':
+      return { face: 'silent' };
+  }
+}
+
+function withRefusal(state: Ready, { message: text, hint }: Fault): Ready {
+  return { ...state, refreshing: false, notice: { text, hint: hint ?? '', error: true } };
+}
+
+/** What pip has said stays, unless it was at work. */
+function withLack(state: State, version: string | null): State {
+  const face = version === null ? 'missing' : 'older-there';
+  if (state.face === face && !state.installing) {
+    return state;
+  }
+  const fresh = { installing: false, problem: '' };
+  return version === null ? { face: 'missing', ...fresh } : { face: 'older-there', version, ...fresh };
+}
+
+/** Returns the report that is asked about, where another one is shown. */
+export function questionOf(state: State): string | null {
+  if (state.face !== 'ready' || state.work?.state !== 'asking') {
+    return null;
+  }
+  return state.work.report === state.report?.id ? null : state.work.report;
+}
 
 /** What the middle of a comparison is. */
 export type Face =

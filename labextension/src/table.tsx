@@ -11,7 +11,7 @@ import { Change, Kind, Report, Requirers } from './tokens.js';
 
 /** The height of a row that is not open, in px. */
 const ROW = 25;
-/** Fewer rows than this are all drawn: then the panel scrolls as a whole. */
+/** How many rows are drawn beyond those that are seen. */
 const OVERSCAN = 12;
 
 interface Props {
@@ -59,7 +59,7 @@ function Filter(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { report, kinds, setKinds, trans } = props;
-  const there = KINDS.filter(kind => report.counts[kind]);
+  const there = KINDS.filter(kind => report.counts[kind] || kinds.has(kind));
   const toggle = (kind: Kind) => {
     const next = new Set(kinds);
     if (!next.delete(kind)) {
@@ -210,7 +210,7 @@ function Row(props: RowProps): JSX.Element {
         <td title={change.wanted ?? ''}>{change.wanted ?? '–'}</td>
       </tr>
       {isOpen && (
-        <tr>
+        <tr aria-rowindex={index + 2}>
           <td colSpan={4}>
             <Detail {...props} />
           </td>
@@ -220,15 +220,17 @@ function Row(props: RowProps): JSX.Element {
   );
 }
 
-function Detail({ change, trans, explain, openLine }: RowProps): JSX.Element {
-  const [found, setFound] = React.useState<Requirers | null>(null);
+function Detail({ change, report, trans, explain, openLine }: RowProps): JSX.Element {
+  /** undefined: the kernel has not answered yet; null: it cannot say. */
+  const [found, setFound] = React.useState<Requirers | null>();
   React.useEffect(() => {
     let mounted = true;
+    setFound(undefined);
     void explain(change.name).then(answer => mounted && setFound(answer));
     return () => {
       mounted = false;
     };
-  }, [change.name]);
+  }, [change.name, report.id]);
   const { line } = change;
   return (
     <dl className="jp-EnvMagic-detail">
@@ -252,7 +254,8 @@ function Detail({ change, trans, explain, openLine }: RowProps): JSX.Element {
       )}
       <dt>{trans.__('Required by')}</dt>
       <dd>
-        {found === null && '…'}
+        {found === undefined && '…'}
+        {found === null && trans.__('not known')}
         {found?.requirers.map(text => <div key={text}>{text}</div>)}
         {found?.requirers.length === 0 && trans.__('nothing that is installed')}
         {!!found?.rest && trans._n('and %1 more', 'and %1 more', found.rest)}

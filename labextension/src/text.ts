@@ -101,7 +101,10 @@ export function phaseWords(phase: string, trans: TranslationBundle): string {
       return trans.__('Changing');
     case 'Checking':
       return trans.__('Checking the result');
+    case 'Running the smoke test':
+      return trans.__('Running the smoke test');
     case 'Putting back':
+    case 'Cancelling: putting back what was changed':
       return trans.__('Putting back');
     case 'At work':
       return trans.__('At work');
@@ -113,7 +116,7 @@ export function phaseWords(phase: string, trans: TranslationBundle): string {
 /** Returns why there is no answer from a kernel that is busy. */
 export function busyWords(trans: TranslationBundle): string {
   return trans.__(
-    'Its answer comes when the running cell ends: this kernel has no subshells (ipykernel 7 has).'
+    'Its answer comes when the running cell ends: there are no subshells here (ipykernel 7 and JupyterLab 4.4 have them).'
   );
 }
 

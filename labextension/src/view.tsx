@@ -7,6 +7,7 @@ import * as React from 'react';
 import type { Actions } from './actions.js';
 import { BlankView } from './blank.js';
 import { AcceleratorCard, Findings, Words } from './card.js';
+import { useKeptFocus } from './focus.js';
 import { Face, faceOf, Ready, refusals, State } from './state.js';
 import { DiffTable } from './table.js';
 import { countPhrases } from './text.js';
@@ -27,16 +28,18 @@ export function PanelView(props: {
 }): JSX.Element {
   const { state, actions, trans } = props;
   if (state.face !== 'ready') {
-    return (
-      <div role="status">
-        <BlankView state={state} actions={actions} trans={trans} />
-      </div>
-    );
+    return <BlankView state={state} actions={actions} trans={trans} />;
   }
-  const inner = { state, face: faceOf(state), actions, trans };
+  return <ReadyView {...{ state, face: faceOf(state), actions, trans }} />;
+}
+
+function ReadyView(inner: Props): JSX.Element {
+  const panel = React.useRef<HTMLDivElement>(null);
+  const title = React.useRef<HTMLElement>(null);
+  useKeptFocus(panel, title);
   return (
-    <div className="jp-EnvMagic-ready" data-face={inner.face}>
-      <Header {...inner} />
+    <div className="jp-EnvMagic-ready" data-face={inner.face} ref={panel}>
+      <Header {...inner} node={title} />
       <Banners {...inner} />
       <Body {...inner} />
       <Footer {...inner} />
@@ -44,11 +47,17 @@ export function PanelView(props: {
   );
 }
 
+function isAtWork(face: Face): boolean {
+  return face === 'working' || face === 'asking';
+}
+
 /** Which environment, which lock, and whether they are equal. */
-function Header({ state, actions, trans }: Props): JSX.Element {
+function Header(props: Props & { node: React.RefObject<HTMLElement> }): JSX.Element {
+  const { state, face, actions, trans, node } = props;
   const { place } = state.look;
+  const isBusy = state.refreshing || isAtWork(face);
   return (
-    <header className="jp-EnvMagic-header">
+    <header className="jp-EnvMagic-header" ref={node} tabIndex={-1}>
       <div className="jp-EnvMagic-row">
         <span className="jp-EnvMagic-label">{trans.__('Kernel')}</span>
         <span className="jp-EnvMagic-value" title={place.executable}>
@@ -62,21 +71,20 @@ function Header({ state, actions, trans }: Props): JSX.Element {
           className="jp-EnvMagic-refresh jp-Button jp-mod-minimal"
           title={trans.__('Compare again')}
           aria-label={trans.__('Compare again')}
-          disabled={state.refreshing}
-          onClick={actions.refresh}
+          aria-disabled={isBusy}
+          onClick={() => isBusy || actions.refresh()}
         >
           <refreshIcon.react tag="span" />
         </button>
       </div>
-      <LockChooser {...{ state, actions, trans }} />
+      <LockChooser {...props} />
     </header>
   );
 }
 
 const ANOTHER = '\n';
 
-function LockChooser(props: Pick<Props, 'state' | 'actions' | 'trans'>): JSX.Element {
-  const { state, actions, trans } = props;
+function LockChooser({ state, face, actions, trans }: Props): JSX.Element {
   const { lock, locks } = state.look;
   const there = lock && !locks.includes(lock) ? [lock, ...locks] : locks;
   const choose = (path: string) =>
@@ -87,6 +95,7 @@ function LockChooser(props: Pick<Props, 'state' | 'actions' | 'trans'>): JSX.Ele
       <HTMLSelect
         className="jp-EnvMagic-locks"
         value={lock}
+        disabled={isAtWork(face)}
         onChange={event => choose(event.target.value)}
       >
         {!lock && <option value="">{trans.__('Choose a lock file')}</option>}
@@ -147,7 +156,7 @@ function Parity(props: { report: Report; face: Face; trans: TranslationBundle })
 
 function Buttons(props: Props & { report: Report }): JSX.Element {
   const { state, face, report, actions, trans } = props;
-  const atWork = face === 'working' || face === 'asking';
+  const atWork = isAtWork(face);
   const refused = refusals(report).length > 0;
   const nothing = report.parity;
   return (
@@ -278,7 +287,7 @@ function InvalidLock(props: {
 /** What can be done beside a comparison. */
 function Footer({ state, face, actions, trans }: Props): JSX.Element {
   const { undo } = state.look;
-  const atWork = face === 'working' || face === 'asking';
+  const atWork = isAtWork(face);
   return (
     <footer className="jp-EnvMagic-footer">
       <Button

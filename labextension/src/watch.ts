@@ -23,6 +23,7 @@ export function watch(model: Model, contents: Contents.IManager, isOn: () => boo
   for (const type of ['keydown', 'pointerdown', 'wheel'] as const) {
     window.addEventListener(type, present, { capture: true, passive: true });
   }
+  model.ranCell.connect(check);
   contents.fileChanged.connect(check);
   window.addEventListener('focus', check);
   window.setInterval(() => {

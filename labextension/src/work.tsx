@@ -5,7 +5,7 @@ import * as React from 'react';
 
 import type { Actions } from './actions.js';
 import { Words } from './card.js';
-import { Face, Ready, restartReasons } from './state.js';
+import { Face, questionOf, Ready, restartReasons } from './state.js';
 import { busyWords, donePhrases, phaseWords, withoutColours } from './text.js';
 import { Progress, Work } from './tokens.js';
 
@@ -21,7 +21,7 @@ export function Banners(props: Props): JSX.Element {
   const { state, actions, trans } = props;
   return (
     <>
-      {state.refreshing && state.waits && (
+      {state.waits && (
         <Banner kind="attention" face="busy">
           <p>{busyWords(trans)}</p>
         </Banner>
@@ -130,12 +130,17 @@ function Log({ text, trans }: { text: string; trans: TranslationBundle }): JSX.E
   ) : null;
 }
 
-function Asking({ actions, trans }: Props): JSX.Element {
+function Asking({ state, actions, trans }: Props): JSX.Element {
   return (
     <Banner kind="attention">
       <p>{trans.__('There is more to do than was shown. Look again at what is below.')}</p>
       <div className="jp-EnvMagic-buttons">
-        <Button label={trans.__('Go on…')} act={actions.agree} accept />
+        <Button
+          label={trans.__('Go on…')}
+          act={actions.agree}
+          disabled={questionOf(state) !== null}
+          accept
+        />
         <Button label={trans.__('Cancel')} act={actions.cancel} />
       </div>
     </Banner>

@@ -56,6 +56,9 @@ test('no secret of a URL is in the message of a crash', () => {
   const { message } = readAnswer('look', failed('ValueError', 'https://me:hunter2@host/simple'));
   assert.equal(message, 'ValueError: https://****@host/simple');
   assert.equal(maskSecrets('https://host/a@b'), 'https://host/a@b');
+  assert.equal(maskSecrets('https://host:80/a@b'), 'https://host:80/a@b');
+  assert.equal(maskSecrets('at https://me:p/a@ss@host/x'), 'at https://****@host/x');
+  assert.equal(maskSecrets('https://host/x?token=abc&d=1#e f'), 'https://host/x?****#e f');
 });
 
 test('a reply of another shape is said to be one, and where', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { badgeOf, faceOf, restartReasons } from '../lib/state.js';
+import { badgeOf, faceOf, questionOf, restartReasons, withFailure } from '../lib/state.js';
 
 const counts = more => ({
   install: 0,
@@ -76,4 +76,27 @@ test('a restart is asked for by what has just changed, or by what did before', (
   assert.deepEqual(restartReasons(ready({ work: after })), ['numpy']);
   const before = { ...report(true), restart: { needed: true, reasons: ['scipy'] } };
   assert.deepEqual(restartReasons(ready({ report: before })), ['scipy']);
+});
+
+test('what is asked about has to be shown before it can be agreed to', () => {
+  const asking = report => ready({ work: work({ state: 'asking', report, outcome: null }) });
+  assert.equal(questionOf(asking('another')), 'another');
+  assert.equal(questionOf(asking('r')), null);
+  assert.equal(questionOf(ready()), null);
+});
+
+test('a refusal stands beside a comparison, and alone where there is none', () => {
+  const error = { kind: 'PolicyError', message: 'no', hint: 'yes', faults: [] };
+  const refused = { kind: 'refused', error };
+  const { face, notice, report: shown } = withFailure(ready(), refused);
+  assert.deepEqual([face, notice, shown.id], ['ready', { text: 'no', hint: 'yes', error: true }, 'r']);
+  assert.deepEqual(withFailure({ face: 'asking' }, refused), { face: 'refused', error });
+});
+
+test('what pip has said stays until it is asked again', () => {
+  const failed = { face: 'missing', installing: false, problem: 'no wheel' };
+  assert.equal(withFailure(failed, { kind: 'missing' }), failed);
+  const missing = withFailure({ ...failed, installing: true }, { kind: 'missing' });
+  assert.deepEqual(missing, { face: 'missing', installing: false, problem: '' });
+  assert.equal(withFailure(failed, { kind: 'gone' }), failed);
 });

@@ -22,6 +22,7 @@ _GRAVE = """async selector => (await axe.run(selector, {
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`)"""
 _CONTEXT = "window.jupyterapp.shell.currentWidget.sessionContext"
+_CURRENT = "path => window.jupyterapp.shell.currentWidget?.context?.path === path"
 
 _UNTOUCHED = """() => {
   const context = window.jupyterapp.shell.currentWidget.context;
@@ -67,9 +68,14 @@ class Panel:
     def open_notebook(self, path: str, *, wait: bool = True) -> None:
         """Open a notebook in the page that is there, and wait until its kernel is idle."""
         self.refresh_kernels()
-        self.command("docmanager:open", path=path, factory="Notebook")
+        self.show_notebook(path)
         if wait:
             await_kernel(self.page)
+
+    def show_notebook(self, path: str) -> None:
+        """Make a notebook the current document."""
+        self.command("docmanager:open", path=path, factory="Notebook")
+        self.page.wait_for_function(_CURRENT, arg=path)
 
     def refresh_kernels(self) -> None:
         """Let the page know of the kernels that were added since it was loaded."""
