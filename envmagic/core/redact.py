@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from itertools import count
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterator, Mapping
 
 # The first alternative is a password with an unescaped `/`, `?` or `#`: it is told by a
 # "port" that is none. The second is the part before the last `@` of a sound authority.
@@ -29,6 +30,11 @@ _REFERENCE = re.compile(r"(\$\{[A-Z0-9_]+\})")
 """What pip replaces in a requirements file by a variable of its environment."""
 _CLOSING = ")]}>\"'`.,;:"
 """What ends a quotation or a sentence behind a URL, and is not part of its last value."""
+_VARIABLE = "ENVMAGIC_SECRET_"
+_SHORTEST = 4
+"""What is shorter would be found in every other word, and keeps nobody out."""
+_TOKEN = 16
+"""A user name as long as this is none that a person would type."""
 
 
 def redact(text: str) -> str:
@@ -47,7 +53,7 @@ def hide_secrets(text: str, taken: Container[str]) -> tuple[str, dict[str, str]]
     one. No name is used that is `taken`, or that the text itself speaks of.
     """
     names: dict[str, str] = {}
-    numbered = (f"ENVMAGIC_SECRET_{number}" for number in count(1))
+    numbered = (f"{_VARIABLE}{number}" for number in count(1))
     free = (name for name in numbered if name not in taken and name not in text)
 
     def hide(secret: str) -> str:
@@ -60,6 +66,46 @@ def hide_secrets(text: str, taken: Container[str]) -> tuple[str, dict[str, str]]
 
     hidden = _replace(text, hide)
     return hidden, {name: secret for secret, name in names.items()}
+
+
+def known_secrets(environment: Mapping[str, str]) -> frozenset[str]:
+    """Return the secrets that a process has from its environment, to be masked in its words.
+
+    These are the variables of `hide_secrets`, and the secrets of the URLs in those of pip
+    and of the proxies; each as a whole, its password, and as it reads when decoded.
+    """
+    found = {value for name, value in environment.items() if name.startswith(_VARIABLE)}
+
+    def collect(secret: str) -> str:
+        found.add(secret)
+        return secret
+
+    for name, value in environment.items():
+        if name.startswith("PIP_") or name.lower().endswith("_proxy"):
+            _replace(value, collect)
+    forms = {form for secret in found for form in _forms(secret)}
+    return frozenset(form for form in forms if len(form) >= _SHORTEST)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    user, _, password = secret.partition(":")
+    for part in (secret, password, user if len(user) >= _TOKEN or not password else ""):
+        yield from (part, unquote(part, errors="surrogateescape"))
+
+
+def mask(text: str, secrets: frozenset[str]) -> str:
+    """Return a text with each of these replaced by `****`, wherever it stands."""
+    if not secrets:
+        return text
+    longest_first = sorted(secrets, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), "****", text)
+
+
+def mask_cut(text: str, secrets: frozenset[str]) -> str:
+    """Return a masked text without what may be the beginning of a secret at its end."""
+    starts = (s[:size] for s in secrets for size in range(_SHORTEST, len(s)))
+    cut = max((start for start in starts if text.endswith(start)), key=len, default="")
+    return f"{text[: -len(cut)]}****" if cut else text
 
 
 def strip_userinfo(url: str) -> str:

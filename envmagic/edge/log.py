@@ -1,4 +1,4 @@
-"""What a command says, on its way into a log that holds no secret of a URL."""
+"""What a command says, on its way into a log that holds no secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from envmagic.core.errors import EngineError
-from envmagic.core.redact import redact
+from envmagic.core.redact import mask, mask_cut, redact
 from envmagic.edge.private import open_to_append
 
 if TYPE_CHECKING:
@@ -30,19 +30,20 @@ _LONG = re.compile(rb"[^\t\n\v\f\r ]{4096,}")
 
 
 @contextlib.contextmanager
-def open_log(path: Path, *, redacted: bool) -> Iterator[int]:
+def open_log(path: Path, *, secrets: frozenset[str] | None) -> Iterator[int]:
     """Give the descriptor that a command shall write to, until it has ended.
 
-    With `redacted` that is a pipe, from which what is said goes into the log as soon as a
-    word is whole. Without, it is the log itself: so the command needs nobody who reads.
+    That is a pipe, from which what is said goes into the log as soon as a word is whole,
+    without `secrets` and without those of URLs. With None, who cannot tell any, it is the
+    log itself: so the command needs nobody who reads.
     """
     log = os.fdopen(open_to_append(path), "ab")
-    if not redacted:
+    if secrets is None:
         with log:
             yield log.fileno()
         return
     source, target = os.pipe()
-    copier = _Copier(source, log)
+    copier = _Copier(source, log, secrets)
     copier.start()
     try:
         yield target
@@ -60,10 +61,11 @@ def open_log(path: Path, *, redacted: bool) -> Iterator[int]:
 class _Copier(threading.Thread):
     """Reads a pipe to its end, so that its writer never waits, and fills a log from it."""
 
-    def __init__(self, source: int, log: BinaryIO) -> None:
+    def __init__(self, source: int, log: BinaryIO, secrets: frozenset[str]) -> None:
         super().__init__(daemon=True)
         self._source = source
         self._log = log
+        self._secrets = secrets
         self._enough = threading.Event()
         self.error: OSError | None = None
 
@@ -80,8 +82,8 @@ class _Copier(threading.Thread):
             match = _WHOLE.match(said)
             whole = match[0] if match else b""
             word = said[len(whole) :]
-            self._write(_redact(whole))
-        self._write(_redact_cut(word))
+            self._write(_redact(whole, self._secrets))
+        self._write(_redact_end(word, self._secrets))
         with contextlib.suppress(OSError):  # said already, by `_write`
             self._log.close()
 
@@ -106,12 +108,26 @@ class _Copier(threading.Thread):
                 self.error = error
 
 
-def _redact(said: bytes) -> bytes:
-    short = _LONG.sub(lambda match: _redact_cut(match[0]), said)
-    return redact(short.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+def _redact(said: bytes, secrets: frozenset[str]) -> bytes:
+    known = mask(_decode(said), secrets)
+    short = _LONG.sub(lambda match: _redact_cut(match[0]), _encode(known))
+    return _encode(redact(_decode(short)))
+
+
+def _redact_end(word: bytes, secrets: frozenset[str]) -> bytes:
+    """Mask what may have been cut in its last word."""
+    return _redact_cut(_encode(mask_cut(mask(_decode(word), secrets), secrets)))
 
 
 def _redact_cut(word: bytes) -> bytes:
     """Mask a URL that may have been cut before the `@` that tells its secret."""
     start, mark, _ = word.partition(b":/")
     return start + (mark and b":/****")
+
+
+def _decode(said: bytes) -> str:
+    return said.decode("utf-8", "surrogateescape")
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from envmagic.core.errors import Cancelled
+from envmagic.core.redact import known_secrets
 from envmagic.edge.gpu import AcceleratorProbe
 from envmagic.edge.log import open_log
 from envmagic.edge.neighbours import find_neighbours
@@ -104,19 +105,25 @@ class LocalNode:
         """Run this interpreter to its end, and return the exit code.
 
         It runs in a process session of its own, so that a kernel interrupt does not
-        reach it, in the log's folder, with its output in the log: without secrets if it
-        may know some, else written by itself, so that it can outlive this process. `tick`
-        is called about ten times a second. Setting `cancel`, or a KeyboardInterrupt, ends
-        the process and all its children and raises `Cancelled`. `hold` is a descriptor
-        that it keeps open, too.
+        reach it, in the log's folder, with its output in the log: without the secrets that
+        it is given, if it may be given some, else written by itself, so that it can outlive
+        this process. `tick` is called about ten times a second. Setting `cancel`, or a
+        KeyboardInterrupt, ends the process and all its children and raises `Cancelled`.
+        `hold` is a descriptor that it keeps open, too.
         """
-        with open_log(log, redacted=not command.offline) as output:
-            process = self._start(command, log.parent, output, hold)
+        environment = _environment(command)
+        secrets = None if command.offline else known_secrets(environment)
+        with open_log(log, secrets=secrets) as output:
+            process = self._start(command, environment, log.parent, output, hold)
             return _wait_or_cancel(process, tick, cancel)
 
     @staticmethod
     def _start(
-        command: Command, folder: Path, output: int, hold: int | None
+        command: Command,
+        environment: Mapping[str, str],
+        folder: Path,
+        output: int,
+        hold: int | None,
     ) -> subprocess.Popen[bytes]:
         with _interrupts_blocked():
             return subprocess.Popen(
@@ -125,7 +132,7 @@ class LocalNode:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=_environment(command),
+                env=environment,
                 start_new_session=True,
                 pass_fds=() if hold is None else (hold,),
             )
@@ -136,7 +143,7 @@ class LocalNode:
         It stands in a process session of its own, keeps the descriptor `hold` open, and
         writes its standard error into the log.
         """
-        with open_log(log, redacted=False) as output, _interrupts_blocked():
+        with open_log(log, secrets=None) as output, _interrupts_blocked():
             process = subprocess.Popen(
                 [sys.executable, *command.arguments],
                 stdin=subprocess.PIPE,

@@ -17,6 +17,7 @@ from support.index import Index
 from support.process import start_process
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
+from support.wheels import make_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +152,36 @@ def test_a_lock_with_secrets_in_all_places_works(story: Story, index: Index) -> 
     origins = places_of(TOKEN, story.environment.prefix)  # PEP 610: a query is identity
     assert {Path(path).name for path in origins} == {"direct_url.json"}
     assert story.diff()["parity"]
+
+
+PRINTS = """
+import os
+print(dict(os.environ), flush=True)
+told = [f"{name}={value}" for name, value in os.environ.items() if "SECRET" in name]
+assert told
+raise SystemExit("ERROR: not with " + " ".join(told))
+"""
+
+
+def test_a_build_that_prints_its_environment_tells_no_secret(story: Story, index: Index) -> None:
+    Wheelhouse(index.folder).add_sdist("sourced", "1.0", setup_body=PRINTS)
+    write_lock(story, index)
+    done = story.sync(code=4, PIP_RETRIES="0")
+    assert "ERROR: not with ENVMAGIC_SECRET_1=****" in done.stderr
+    for secret in (PASSWORD, TOKEN):
+        assert secret not in done.stdout + done.stderr
+        assert places_of(secret, story.environment.prefix) == []
+
+
+def test_an_editable_that_prints_its_environment_tells_no_secret(
+    story: Story, index: Index, tmp_path: Path
+) -> None:
+    body = "import os\nurl = os.environ['PIP_INDEX_URL']\nraise SystemExit('ERROR: ' + url[13:])"
+    tree = make_project(tmp_path / "trees", "edited", "0.1", setup_body=body)
+    story.write(f"--index-url {index.url_with_credentials}", f"-e {tree}#egg=edited")
+    done = story.sync(code=4)
+    assert "ERROR: e:****@127.0.0.1" in done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("target", ["alpha-2.0-py3-none-any.whl", "beta", "sourced-1.0.tar.gz"])

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from envmagic.core.errors import EngineError
 from envmagic.core.nodes import Command
-from envmagic.core.redact import redact
+from envmagic.core.redact import hide_secrets, redact
 from envmagic.edge.log import open_log
 from envmagic.edge.node import LocalNode
 from envmagic.edge.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 WAIT = "while not os.path.exists('go'): time.sleep(0.01)"
 
@@ -33,10 +33,16 @@ def log(tmp_path: Path) -> Path:
 
 
 def run(
-    log: Path, code: str, tick: Callable[[], None] = lambda: None, *, offline: bool = False
+    log: Path,
+    code: str,
+    tick: Callable[[], None] = lambda: None,
+    *,
+    offline: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> int:
     code = "import os, subprocess, sys, time\n" + textwrap.dedent(code)
-    command = Command(arguments=("-c", code), offline=offline)
+    variables = tuple((environment or {}).items())
+    command = Command(arguments=("-c", code), offline=offline, environment=variables)
     return LocalNode().run(command, log=log, cancel=threading.Event(), tick=tick)
 
 
@@ -44,6 +50,23 @@ def test_a_log_holds_no_secret(log: Path) -> None:
     code = run(log, "print('at https://u:hunter2@e.org?a=hunter2#b, and\\tmore'); sys.exit(3)")
     assert code == 3
     assert log.read_text() == "at https://****@e.org?a=****#b, and\tmore\n"
+
+
+@pytest.mark.parametrize("end", ["\\n", ""])
+def test_who_prints_its_environment_prints_no_secret(log: Path, end: str) -> None:
+    """Bare, in a word of a megabyte, and cut off in the middle."""
+    _, secrets = hide_secrets("-i https://me:hunter2@e.org?a=s3cret", os.environ)
+    code = f"""
+    print({{name: os.environ[name] for name in os.environ if "SECRET" in name}})
+    print(os.environ["PIP_PROXY"].partition(":")[2].split("@")[0], "x" * 1000000 + "hunter2")
+    os.write(1, b"ENVMAGIC_SECRET_1=me:hunte{end}")
+    """
+    secrets["PIP_PROXY"] = "http://you:swordfish@e.org"
+    assert run(log, code, environment=secrets) == 0
+    said = log.read_text()
+    assert "'ENVMAGIC_SECRET_1': '****', 'ENVMAGIC_SECRET_2': '****'" in said
+    for word in ("hunter2", "s3cret", "swordfish", *([] if end else ["me:hun"])):
+        assert word not in said
 
 
 def test_what_has_no_end_of_line_is_there_at_once(log: Path) -> None:
@@ -128,7 +151,7 @@ def test_no_way_to_cut_it_matters(text: str, sizes: list[int]) -> None:
         said = said[size:]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log.txt")
-        with open_log(log, redacted=True) as output:
+        with open_log(log, secrets=frozenset()) as output:
             for part in (*parts, said):
                 os.write(output, part)
         assert log.read_bytes() == redact(text).encode()

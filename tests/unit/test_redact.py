@@ -11,7 +11,14 @@ from pip._internal.req.req_file import preprocess
 
 from envmagic.core.errors import EnvmagicError
 from envmagic.core.nodes import Command
-from envmagic.core.redact import hide_secrets, redact, strip_userinfo
+from envmagic.core.redact import (
+    hide_secrets,
+    known_secrets,
+    mask,
+    mask_cut,
+    redact,
+    strip_userinfo,
+)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +194,36 @@ def test_whatever_is_hidden_pip_puts_back(urls: list[str]) -> None:
     if "${" not in text:
         left = re.sub(r"\$\{ENVMAGIC_SECRET_\d+\}", "", hidden)
         assert left == redact(text).replace("****", "")
+
+
+def test_what_a_process_knows_is_masked_wherever_it_stands() -> None:
+    _, hidden = hide_secrets("-i https://me:hun%24ter2@e.org?token=s3cret&b=c\n", {})
+    secrets = known_secrets(
+        hidden
+        | {
+            "PIP_EXTRA_INDEX_URL": "https://one.org https://0123456789abcdef:x@two.org",
+            "https_proxy": "http://lone-token:@proxy.org:8080",
+            "HOME": "/home/https://not:a-secret@e.org",
+            "PIP_RETRIES": "0",
+        }
+    )
+    said = (
+        "{'ENVMAGIC_SECRET_1': 'me:hun%24ter2'} hun%24ter2,hun$ter2;s3cret user=0123456789abcdef "
+        "lone-token xs3crets c me"
+    )
+    assert mask(said, secrets) == (
+        "{'ENVMAGIC_SECRET_1': '****'} ****,****;**** user=**** **** x****s c me"
+    )
+    assert mask("not a-secret, c, x, me, 0", secrets) == "not a-secret, c, x, me, 0"
+    assert mask(said, known_secrets({})) == said
+
+
+def test_the_beginning_of_a_secret_at_the_end_is_masked() -> None:
+    secrets = known_secrets({"ENVMAGIC_SECRET_1": "me:hunter2"})
+    assert mask_cut("A=me:hunter", secrets) == "A=****"
+    assert mask_cut("A=hunte", secrets) == "A=****"
+    assert mask_cut("A=hun", secrets) == "A=hun"
+    assert mask_cut("A=me:hunter2,", secrets) == "A=me:hunter2,"
 
 
 def test_no_command_shows_its_variables() -> None:
