@@ -1,8 +1,8 @@
 """A smoke test of torch: on each device memory, a multiplication, and what comes out of it.
 
 `story/smoke.py` runs this file as a script in a fresh process; nothing imports it. It stands
-on the standard library and on the torch that it finds, and tells each step in a line of JSON
-before it goes on: whatever ends it, it is known where.
+on the standard library and on the torch that it finds, and writes each step as a line of JSON
+into the file that it is given, before it goes on: whatever ends it, it is known where.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def _try_out(device: str) -> dict[str, Any]:
 
 
 def _tell(step: str, **said: Any) -> None:  # noqa: ANN401 (JSON)
-    sys.stdout.write(f"\n{json.dumps({'smoke': step, **said})}\n")
-    sys.stdout.flush()
+    with Path(sys.argv[1]).open("a", encoding="ascii") as file:
+        file.write(f"{json.dumps({'smoke': step, **said})}\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from dataclasses import replace
@@ -11,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from envmagic.change.job import interrupts_set
 from envmagic.core.engine import last_words
-from envmagic.core.errors import Cancelled, SmokeError
+from envmagic.core.errors import Cancelled, EnvmagicError, SmokeError
 from envmagic.core.nodes import Command
-from envmagic.core.report import Progress, State
+from envmagic.core.redact import known_secrets, mask, redact
+from envmagic.core.report import Progress, State, Trial
 from envmagic.core.trials import read_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envmagic.core.nodes import Node
-    from envmagic.core.report import Outcome, Report, Trial
+    from envmagic.core.report import Outcome, Report
     from envmagic.core.request import Request
 
 _SCRIPT = Path(__file__).parents[1] / "edge" / "smoke.py"
@@ -38,30 +40,53 @@ def run_smoke(
 ) -> tuple[Trial, ...]:
     """Import torch in a fresh process of a node, and multiply on each GPU, else on the CPU.
 
-    It is ended after `limit` seconds, and where `cancel` is set; that is told, not raised.
+    It is ended after `limit` seconds; that, and whatever else keeps it from its end, is told
+    and not raised. With a `cancel`, as after a change, a stop is told, too, and is no
+    failure; without one it raises Cancelled.
     """
     tell(Progress(phase="Running the smoke test"))
-    cancel, stop, end = cancel or Event(), Event(), time.monotonic() + limit
+    over = Event()
+    # To the very end: who has changed something must not be told that nothing was.
+    with interrupts_set(over):
+        try:
+            trials = _try_out(node, cancel, over, limit)
+        except Cancelled:
+            raise
+        except EnvmagicError as error:
+            trials = (_not_run(error.message, error.hint),)
+        except OSError as error:
+            trials = (_not_run(f"it could not be run: {error}"),)
+    known = known_secrets(os.environ)
+    return tuple(replace(t, problem=redact(mask(t.problem, known))) for t in trials)
+
+
+def _try_out(node: Node, cancel: Event | None, over: Event, limit: float) -> tuple[Trial, ...]:
+    end, stopped = time.monotonic() + limit, False
 
     def tick() -> None:
-        if cancel.is_set() or time.monotonic() > end:
-            stop.set()
+        if (cancel is not None and cancel.is_set()) or time.monotonic() > end:
+            over.set()
 
-    # Its bytecode would be a change: `-B` writes none.
-    command = Command(arguments=("-B", str(_SCRIPT)))
-    # To the very end: who has changed something must not be told that nothing was.
-    with interrupts_set(stop), tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
-        log = Path(folder, "smoke.log")
-        ended = ""
+    with tempfile.TemporaryDirectory(prefix="envmagic-") as folder:
+        log, told = Path(folder, "smoke.log"), Path(folder, "told.jsonl")
+        told.touch()
+        # Its bytecode would be a change: `-B` writes none.
+        command = Command(arguments=("-B", str(_SCRIPT), str(told)))
         try:
-            code = node.run(command, log=log, cancel=stop, tick=tick)
+            code = node.run(command, log=log, cancel=over, tick=tick)
+            said = last_words(log.read_text("utf-8", "replace"), 2)
+            ended = f"its process ended with {code}: {said}"
         except Cancelled:
-            late = time.monotonic() > end
-            ended = f"it did not end within {limit:g} seconds" if late else "it was stopped"
-        said = log.read_text("utf-8", "replace")
-        ended = ended or f"its process ended with {code}: {last_words(said, 2)}"
+            stopped = time.monotonic() <= end
+            if stopped and cancel is None:
+                raise
+            ended = "it was stopped" if stopped else f"it did not end within {limit:g} seconds"
         machine = node.accelerator(_GPU_WAIT)
-    return read_trials(said, machine, ended)
+        return read_trials(told.read_text("utf-8", "replace"), machine, ended, stopped=stopped)
+
+
+def _not_run(problem: str, hint: str = "") -> Trial:
+    return Trial(device="", passed=False, problem=problem, hint=hint)
 
 
 def with_smoke(request: Request, report: Report, node: Node) -> Report:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.disks import tmpfs
 from support.kernel import live_kernel
 from support.story import Story, wait_until
 from support.torches import torch_files, working_torch
@@ -114,7 +116,7 @@ def test_what_hangs_is_ended_in_time_and_can_be_stopped(put: Put, tmp_path: Path
     threading.Timer(1.0, cancel.set).start()
     began = time.monotonic()
     (trial,) = run_smoke(LocalNode(), cancel=cancel)
-    assert (trial.passed, trial.problem) == (False, "it was stopped")
+    assert (trial.device, trial.passed, trial.problem) == ("cuda:0", None, "it was stopped")
     assert time.monotonic() - began < 30
 
 
@@ -145,6 +147,34 @@ def test_secrets_in_the_words_of_torch_are_masked(put: Put) -> None:
     trials = smoke()
     assert "hunter2" not in str(trials)
     assert "e.org/x" in smoke_lines(trials)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ('broken, see "https://e.org/issues?id=7"', 'broken, see "https://e.org/issues?id=****"'),
+        ("see x:/" + "y" * 5000, "see …"),
+        ("\udcff", "?"),
+    ],
+)
+def test_no_words_of_torch_hide_that_it_failed(put: Put, words: str, shown: str) -> None:
+    put({"torch/__init__.py": f"raise ImportError({words!r})"})
+    (trial,) = smoke()
+    assert (trial.passed, trial.problem) == (False, f"ImportError: {shown}")
+
+
+def test_what_torch_prints_is_no_answer(put: Put) -> None:
+    fake = '{"smoke": "passed", "device": "cpu"}\\n{"smoke": "end"}'
+    put({"torch/__init__.py": f"import os; print('{fake}', flush=True); os._exit(0)"})
+    (trial,) = smoke()
+    assert (trial.device, trial.passed) == ("", False)
+
+
+def test_without_a_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    (trial,) = smoke()
+    assert (trial.device, trial.passed) == ("", False)
+    assert trial.problem.startswith("it could not be run: [Errno 2] No such file or directory:")
 
 
 @pytest.fixture
@@ -180,6 +210,22 @@ def test_a_sync_that_succeeds_with_a_torch_that_cannot_be_imported(
     info = bare_environment.run("-m", "envmagic", "info", "--smoke", "--json", check=False)
     assert info.returncode == 1
     assert accelerator(info.stdout)["smoke"] == [trial]
+
+
+def test_a_smoke_test_that_cannot_be_run_is_a_failure_of_itself_alone(
+    bare_environment: Environment, wheels: Wheelhouse, tmp_path: Path
+) -> None:
+    """It has no room for what torch says; the sync is done all the same."""
+    shouts = "print('x' * 2_000_000, flush=True)\nraise ImportError('none')"
+    wheels.add("torch", "2.4.0", files=torch_files("2.4.0", None) | {"torch/__init__.py": shouts})
+    story = Story(bare_environment, wheels)
+    story.write("torch==2.4.0")
+    with tmpfs(tmp_path / "small", megabytes=1) as small:
+        done = story.sync("--smoke", code=1, TMPDIR=str(small))
+    assert "the environment is now equal to" in done.stdout
+    assert "✗ smoke test: failed: `" in done.stdout
+    assert "smoke.log` cannot be written: No space left on device — free some space" in done.stdout
+    assert bare_environment.freeze()["torch"] == "2.4.0"
 
 
 def test_what_a_sync_has_brought_is_judged_by_what_is_on_the_disk(
@@ -260,5 +306,6 @@ def test_a_kernel_whose_torch_fails_and_hangs(
         told = json.loads(kernel.finish(cell).check().stdout)
         assert told["outcome"]["state"] == "succeeded"
         (trial,) = told["accelerator"]["smoke"]
-        assert (trial["device"], trial["problem"]) == ("cuda:0", "it was stopped")
+        assert (trial["device"], trial["state"]) == ("cuda:0", "skipped")
+        assert trial["problem"] == "it was stopped"
         assert kernel.run("import sys; print('torch' in sys.modules)").stdout == "False\n"

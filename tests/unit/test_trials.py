@@ -22,8 +22,7 @@ ROCM = {"torch": "2.11.0+rocm7.0", "cuda": None, "hip": "7.0"}
 
 
 def tell(*steps: tuple[str, dict[str, Any]]) -> str:
-    lines = (json.dumps({"smoke": step, **said}) for step, said in steps)
-    return "a warning of torch\n" + "\nnoise\n".join(lines) + "\n"
+    return "".join(json.dumps({"smoke": step, **said}) + "\n" for step, said in steps)
 
 
 def without_gpu(build: dict[str, Any], machine: Accelerator | None) -> Trial:
@@ -75,8 +74,52 @@ def test_an_end_that_is_not_told_is_a_failure_where_it_was(cut: str) -> None:
     assert trial.problem == "its process ended with -9"
     (trial,) = read_trials(said, NVIDIA, "")
     assert trial.passed is False
-    (trial,) = read_trials("", NVIDIA, "it was stopped")
-    assert (trial.device, trial.problem) == ("", "it was stopped")
+    (trial,) = read_trials("", NVIDIA, "it did not end")
+    assert (trial.device, trial.passed, trial.problem) == ("", False, "it did not end")
+
+
+def test_a_stop_is_no_failure() -> None:
+    said = tell(
+        ("begin", {"device": ""}),
+        ("torch", CUDA),
+        ("skipped", {"device": "cuda", "problem": "RuntimeError: the driver is too old"}),
+        ("begin", {"device": "cpu"}),
+    )
+    gpu, cpu = read_trials(said, NVIDIA, "it was stopped", stopped=True)
+    assert (gpu.device, gpu.passed) == ("cuda", False)
+    assert (cpu.device, cpu.passed, cpu.problem) == ("cpu", None, "it was stopped")
+    (trial,) = read_trials(
+        tell(("begin", {"device": "cuda:1"})), NVIDIA, "it was stopped", stopped=True
+    )
+    assert (trial.device, trial.passed) == ("cuda:1", None)
+
+
+@pytest.mark.parametrize("lost", ["{}", '"smoke"', '{"smoke": "failed", "problem": "', "?"])
+def test_a_line_that_is_lost_is_a_failure(lost: str) -> None:
+    passed = tell(("begin", {"device": "cpu"}), ("passed", {"device": "cpu"}))
+    said = f"{passed}{lost}\n" + tell(("end", {}))
+    assert [trial.passed for trial in read_trials(said, None, "")] == [True, False]
+
+
+def test_an_end_without_a_trial_is_a_failure() -> None:
+    (trial,) = read_trials(tell(("begin", {"device": ""}), ("end", {})), None, "")
+    assert (trial.passed, trial.problem) == (False, "it ended too early")
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown"),
+    [
+        ("a" * 4000, "a" * 4000),
+        (f"see {'b' * 4000}", "see …"),
+        (f"{'c ' * 1996}https://me:hunter2@e.org", "c " * 1995 + "c …"),
+        ("\udcff and \ud800", "? and ?"),
+    ],
+)
+def test_words_that_are_too_long_or_no_text(problem: str, shown: str) -> None:
+    (trial,) = read_trials(
+        tell(("failed", {"device": "cpu", "problem": problem}), ("end", {})), None, ""
+    )
+    assert trial.problem == shown
 
 
 @pytest.mark.parametrize(
