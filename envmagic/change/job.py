@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pickle
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +19,8 @@ from envmagic.core.nodes import Command
 from envmagic.core.report import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import threading
+    from collections.abc import Callable
 
     from envmagic.change.order import Order
     from envmagic.change.transaction import Hold
@@ -102,19 +100,3 @@ def _after_a_kill(home: Path, change: Path) -> Answer:
     if past is None:
         return Answer(state="rolled_back", problems=(rescue.KILLED,))
     return Answer(state=past.state, problems=past.problems, log=kept_log(home))
-
-
-@contextlib.contextmanager
-def interrupts_set(cancel: threading.Event) -> Iterator[None]:
-    """Let the stop button and Ctrl-C set an event, so that nothing is left half-way.
-
-    Python delivers an interrupt to the main thread alone: elsewhere nothing is to be done.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: cancel.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

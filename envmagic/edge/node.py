@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import signal
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from envmagic.core.errors import Cancelled
 from envmagic.core.redact import known_secrets
 from envmagic.edge.gpu import AcceleratorProbe
 from envmagic.edge.log import open_log
 from envmagic.edge.neighbours import find_neighbours
 from envmagic.edge.probe import look_at_platform, take_snapshot
+from envmagic.edge.process import (
+    Background,
+    interrupts_set,
+    start_in_session,
+    wait_or_cancel,
+)
 from envmagic.edge.record import loaded_distributions
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from envmagic.core.model import Distribution, Name, Platform, Snapshot
     from envmagic.core.nodes import Command
     from envmagic.core.report import Accelerator, Neighbour
-
-_TICK = 0.1
-_GRACE = 3.0
 
 
 @dataclass
@@ -107,35 +106,23 @@ class LocalNode:
         It runs in a process session of its own, so that a kernel interrupt does not
         reach it, in the log's folder, with its output in the log: without the secrets that
         it is given, if it may be given some, else written by itself, so that it can outlive
-        this process. `tick` is called about ten times a second. Setting `cancel`, or a
-        KeyboardInterrupt, ends the process and all its children and raises `Cancelled`.
-        `hold` is a descriptor that it keeps open, too.
+        this process; else it ends with this process, however that ends. `tick` is called
+        about ten times a second. Setting `cancel`, or an interrupt, which sets it, ends the
+        process and all its children and then raises `Cancelled`. `hold` is a descriptor
+        that it keeps open, too.
         """
         environment = _environment(command)
         secrets = None if command.offline else known_secrets(environment)
-        with open_log(log, secrets=secrets) as output:
-            process = self._start(command, environment, log.parent, output, hold)
-            return _wait_or_cancel(process, tick, cancel)
-
-    @staticmethod
-    def _start(
-        command: Command,
-        environment: Mapping[str, str],
-        folder: Path,
-        output: int,
-        hold: int | None,
-    ) -> subprocess.Popen[bytes]:
-        with _interrupts_blocked():
-            return subprocess.Popen(
+        # An interrupt that comes while one is dealt with must not keep that from its end.
+        with interrupts_set(cancel), open_log(log, secrets=secrets) as output:
+            process = start_in_session(
                 [sys.executable, *command.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                env=environment,
-                start_new_session=True,
-                pass_fds=() if hold is None else (hold,),
+                environment=environment,
+                folder=log.parent,
+                output=output,
+                hold=hold,
             )
+            return wait_or_cancel(process, tick, cancel, guarded=not command.offline)
 
     def start(self, command: Command, *, data: bytes, log: Path, hold: int) -> Background:
         """Start this interpreter as a process that outlives this one, and give it `data`.
@@ -143,86 +130,15 @@ class LocalNode:
         It stands in a process session of its own, keeps the descriptor `hold` open, and
         writes its standard error into the log.
         """
-        with open_log(log, secrets=None) as output, _interrupts_blocked():
-            process = subprocess.Popen(
+        with open_log(log, secrets=None) as errors:
+            return Background(
                 [sys.executable, *command.arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                cwd=log.parent,
-                env=_environment(command),
-                start_new_session=True,
-                pass_fds=(hold,),
+                environment=_environment(command),
+                folder=log.parent,
+                errors=errors,
+                hold=hold,
+                data=data,
             )
-        assert process.stdin is not None  # noqa: S101 (a pipe)
-        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write(data)
-        return Background(process)
-
-
-class Background:
-    """A process that was started, and lives by itself."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def poll(self) -> int | None:
-        """Return its exit code; None: it has not ended."""
-        return self._process.poll()
-
-    def stop(self) -> None:
-        """Ask it to stop (SIGTERM)."""
-        self._process.terminate()
-
-    def answer(self) -> str:
-        """Return what it wrote on its standard output, once it has ended."""
-        assert self._process.stdout is not None  # noqa: S101 (a pipe)
-        with self._process.stdout as pipe:
-            return pipe.read().decode("utf-8", "replace")
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Start a process that no SIGINT reaches, not even before it is in its own session.
-
-    The mask is inherited; in the moment between fork and setsid, the child is still in
-    the kernel's process group, to which Jupyter sends the interrupt.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _wait_or_cancel(
-    process: subprocess.Popen[bytes], tick: Callable[[], None], cancel: threading.Event
-) -> int:
-    try:
-        while process.poll() is None and not cancel.wait(_TICK):
-            tick()
-    except KeyboardInterrupt:
-        cancel.set()
-    finally:
-        if process.returncode is None:
-            _end(process)
-    if cancel.is_set():
-        raise Cancelled("cancelled; nothing was changed")
-    return process.returncode
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for kill in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, kill)
-            process.wait(_GRACE)
-        except ProcessLookupError:
-            process.wait()
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        else:
-            return
 
 
 def _environment(command: Command) -> dict[str, str]:

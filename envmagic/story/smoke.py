@@ -10,13 +10,13 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from envmagic.change.job import interrupts_set
 from envmagic.core.engine import last_words
 from envmagic.core.errors import Cancelled, EnvmagicError, SmokeError
 from envmagic.core.nodes import Command
 from envmagic.core.redact import known_secrets, mask, redact
 from envmagic.core.report import Progress, State, Trial
 from envmagic.core.trials import read_trials
+from envmagic.edge.process import interrupts_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable

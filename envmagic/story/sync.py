@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from envmagic.change.apply import SyncOrder, find_kernelspec
 from envmagic.change.history import read_limits
-from envmagic.change.job import give, interrupts_set
+from envmagic.change.job import give
 from envmagic.change.order import START_A_KERNEL
 from envmagic.change.stash import copied_bytes
 from envmagic.change.transaction import (
@@ -30,6 +30,7 @@ from envmagic.core.planner import KERNEL
 from envmagic.core.report import Outcome, Progress, Report, State
 from envmagic.edge.configuration import places_of
 from envmagic.edge.damage import find_damage
+from envmagic.edge.process import interrupts_set
 from envmagic.edge.stage import Stage
 from envmagic.story.policy import build_finding
 from envmagic.story.prepare import Preparation

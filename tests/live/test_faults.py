@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.disks import leave_free, tmpfs
 from support.index import Index
+from support.process import is_running
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
 from support.wheels import make_project
@@ -196,6 +197,43 @@ def test_an_index_that_hangs_can_be_left(served: tuple[Story, Index]) -> None:
     assert "cancelled; nothing was changed" in said
     assert story.environment.manifest() == before
     assert not processes_in(story.environment.prefix)
+
+
+DEAF = """
+import os, pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[1], "part").write_text(str(os.getpid()))
+os.replace(pathlib.Path(sys.argv[1], "part"), pathlib.Path(sys.argv[1], "there"))
+while True:
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize("end", ["interrupt", "kill"])
+def test_a_build_that_heeds_nothing_is_dead(story: Story, tmp_path: Path, end: str) -> None:
+    """It has started another process, and that is dead, too."""
+    arguments = ["-c", DEAF, str(tmp_path)]
+    body = f"import subprocess, sys\nsubprocess.run([sys.executable, *{arguments!r}])"
+    tree = make_project(tmp_path / "tree", "slow", "0.1", setup_body=body)
+    story.write(f"-e {tree}#egg=slow")
+    before = story.environment.manifest()
+    command = ["sync", str(story.lock), "--yes", *story.places]
+    process = story.environment.start("-m", "envmagic", *command, env=QUIET)
+    wait_until((tmp_path / "there").exists)
+    pid = int((tmp_path / "there").read_text())
+    assert is_running(pid)
+    if end == "kill":
+        process.kill()
+        process.communicate(timeout=30)
+        wait_until(lambda: not is_running(pid), timeout=5)
+        return
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert not is_running(pid)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "cancelled; nothing was changed" in said
+    assert story.environment.manifest() == before
 
 
 def test_two_syncs_at_once(served: tuple[Story, Index]) -> None:

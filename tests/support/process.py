@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
 Completed: TypeAlias = "subprocess.CompletedProcess[str]"
@@ -78,3 +78,13 @@ def run_process(
     if check and process.returncode:
         raise CommandError(process.returncode, process.args, stdout, stderr)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it is not dead (it may still be unburied)."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
