@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from envmagic.core.nodes import Command
     from envmagic.core.report import Accelerator, Neighbour
 
+_FLAGS = ("-P",) if sys.version_info >= (3, 11) else ()
+"""What lies in the folder of a command is not imported; the scripts of builds do import that,
+so that no variable says it where there may be one."""
+
 
 @dataclass
 class LocalNode:
@@ -116,7 +120,7 @@ class LocalNode:
         # An interrupt that comes while one is dealt with must not keep that from its end.
         with interrupts_set(cancel), open_log(log, secrets=secrets) as output:
             process = start_in_session(
-                [sys.executable, *command.arguments],
+                [sys.executable, *_FLAGS, *command.arguments],
                 environment=environment,
                 folder=log.parent,
                 output=output,
@@ -132,7 +136,7 @@ class LocalNode:
         """
         with open_log(log, secrets=None) as errors:
             return Background(
-                [sys.executable, *command.arguments],
+                [sys.executable, *_FLAGS, *command.arguments],
                 environment=_environment(command),
                 folder=log.parent,
                 errors=errors,
@@ -147,12 +151,11 @@ def _environment(command: Command) -> dict[str, str]:
         # PYTHONPATH shows pip distributions that are not this environment's to change.
         ours = (k for k in environment if not k.startswith("PIP_") and k != "PYTHONPATH")
         environment = {k: environment[k] for k in ours}
-        environment["PIP_CONFIG_FILE"] = os.devnull
+        environment |= {"PIP_CONFIG_FILE": os.devnull, "PYTHONSAFEPATH": "1"}
     return {
         **environment,
         **dict(command.environment),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
-        "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
     }

@@ -137,3 +137,21 @@ def test_who_ends_well_keeps_what_it_has_started(tmp_path: Path) -> None:
     _, child = pids(tmp_path)
     assert is_running(child)
     os.kill(child, signal.SIGKILL)
+
+
+def test_scripts_of_a_build_import_their_neighbours_and_the_command_does_not(
+    tmp_path: Path,
+) -> None:
+    """As code generators do: `python tools/gen.py`."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "gen.py").write_text("import shadow; print(shadow.__file__)")
+    for folder in (tmp_path, tools):
+        (folder / "shadow.py").write_text("")
+    code = (
+        "import importlib.util, subprocess, sys\n"
+        "print(sys.version_info < (3, 11) or not importlib.util.find_spec('shadow'), flush=True)\n"
+        "sys.exit(subprocess.run([sys.executable, 'tools/gen.py']).returncode)"
+    )
+    assert run(tmp_path, code, lambda: None, threading.Event()) == 0
+    assert (tmp_path / "log.txt").read_text() == f"True\n{tools / 'shadow.py'}\n"
