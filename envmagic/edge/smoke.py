@@ -2,12 +2,14 @@
 
 `story/smoke.py` runs this file as a script in a fresh process; nothing imports it. It stands
 on the standard library and on the torch that it finds, and writes each step as a line of JSON
-into the file that it is given, before it goes on: whatever ends it, it is known where.
+into the file that it is given, before it goes on: whatever ends it, it is known where. It ends
+itself in time, too: no GPU is held for one that hangs where nobody waits any more.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -28,6 +30,9 @@ def main() -> None:
     # Before Python 3.11 the folder of a script is where it imports from first.
     here = str(Path(__file__).resolve().parent)
     sys.path[:] = [entry for entry in sys.path if entry != here]
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))
     _tell("begin", device="")
     devices: list[str] = []
     with _telling("failed"):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).parents[1] / "edge" / "smoke.py"
 _LIMIT = 120.0
 """Seconds: a cold disk takes half a minute to import torch from."""
+_LATER = 10.0
+"""Seconds after which the process ends by itself, if nobody has ended it."""
 _GPU_WAIT = 2.0
 
 
@@ -71,7 +73,7 @@ def _try_out(node: Node, cancel: Event | None, over: Event, limit: float) -> tup
         log, told = Path(folder, "smoke.log"), Path(folder, "told.jsonl")
         told.touch()
         # Its bytecode would be a change: `-B` writes none.
-        command = Command(arguments=("-B", str(_SCRIPT), str(told)))
+        command = Command(arguments=("-B", str(_SCRIPT), str(told), str(limit + _LATER)))
         try:
             code = node.run(command, log=log, cancel=over, tick=tick)
             said = last_words(log.read_text("utf-8", "replace"), 2)

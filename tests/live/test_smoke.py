@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.disks import tmpfs
 from support.kernel import live_kernel
+from support.process import is_running, run_process, start_process
 from support.story import Story, wait_until
 from support.torches import torch_files, working_torch
 from support.wheelhouse import Wheelhouse
 
+import envmagic
 from envmagic.edge.node import LocalNode
 from envmagic.face.card import smoke_lines
 from envmagic.story.smoke import run_smoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from support.environment import Environment
 
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
+TREE = Path(envmagic.__file__).parents[1]
 NO_CUDNN = "libcudnn.so.9: cannot open shared object file: No such file or directory"
 NO_IMAGE = "CUDA error: no kernel image is available for execution on the device\nCUDA kernel ..."
 MACHINE = {
@@ -118,6 +124,29 @@ def test_what_hangs_is_ended_in_time_and_can_be_stopped(put: Put, tmp_path: Path
     (trial,) = run_smoke(LocalNode(), cancel=cancel)
     assert (trial.device, trial.passed, trial.problem) == ("cuda:0", None, "it was stopped")
     assert time.monotonic() - began < 30
+
+
+def test_what_hangs_ends_where_nobody_waits_any_more(put: Put, tmp_path: Path) -> None:
+    put(working_torch("2.4.0+cu121", "12.1", gpus={"cuda:0": f"hangs at {tmp_path / 'there'}"}))
+    told, script = tmp_path / "told.jsonl", TREE / "envmagic" / "edge" / "smoke.py"
+    done = run_process([sys.executable, script, told, "2"], env=dict(os.environ), check=False)
+    assert done.returncode == -signal.SIGALRM
+    assert '"begin", "device": "cuda:0"' in told.read_text()
+
+
+def test_what_hangs_is_dead_where_its_kernel_was_killed(put: Put, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    files = working_torch("2.4.0+cu121", "12.1", gpus={"cuda:0": f"hangs at {there}"})
+    code = f"import os; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+    put(files | {"torch/__init__.py": code + files["torch/__init__.py"]})
+    command = [sys.executable, "-m", "envmagic", "info", "--smoke"]
+    process = start_process(command, env=dict(os.environ), cwd=TREE)
+    wait_until(there.exists)
+    pid = int((tmp_path / "pid").read_text())
+    assert is_running(pid)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not is_running(pid), timeout=5)
 
 
 def test_without_a_gpu_the_cpu_is_tried(put: Put) -> None:
