@@ -32,6 +32,8 @@ _VARIABLES = {
     "--trusted-host": "PIP_TRUSTED_HOST",
 }
 _PLACE = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)[ =]*(.+)")
+_ADDED = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST")
+"""Of these, those of a requirements file are added to those of pip's configuration."""
 _FIXED = re.compile(r"--(?:no-)?require-hashes\b|-r\b|-c\b")
 
 
@@ -115,7 +117,7 @@ def build_command(
             str(wheels),
             *(str(path) for path in future),
         ),
-        environment=tuple(_as_environment(options).items()),
+        environment=tuple(as_environment(options).items()),
     )
 
 
@@ -144,11 +146,11 @@ def versions_command(name: str, options: Iterable[str]) -> Command:
     """
     return Command(
         arguments=("-m", "pip", "index", "versions", "--pre", name),
-        environment=tuple(_as_environment(options).items()),
+        environment=tuple(as_environment(options).items()),
     )
 
 
-def _as_environment(options: Iterable[str]) -> dict[str, str]:
+def as_environment(options: Iterable[str]) -> dict[str, str]:
     """Return the option lines of a lock as pip's environment variables."""
     environment: dict[str, str] = {}
     for option in options:
@@ -156,9 +158,27 @@ def _as_environment(options: Iterable[str]) -> dict[str, str]:
         variable = _VARIABLES.get(name)
         if variable == "PIP_INDEX_URL":
             environment[variable] = value.strip()
+            environment.pop("PIP_EXTRA_INDEX_URL", None)  # so far, as in pip
         elif variable:
             environment[variable] = f"{environment.get(variable, '')} {value.strip() or 1}".strip()
     return environment
+
+
+def join_places(configured: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a lock beside those that pip is configured with.
+
+    They come to what a requirements file would (`handle_option_line` in pip's req_file.py):
+    an index takes the place of all configured ones, anything else is added.
+    """
+    joined = dict(own)
+    for name in _ADDED:
+        there = configured.get(name, "").split()
+        replaced = name == "PIP_EXTRA_INDEX_URL" and "PIP_INDEX_URL" in own
+        if there and replaced:
+            there = [own["PIP_INDEX_URL"]]  # again: an empty value would count as none
+        if there and (replaced or name in own):
+            joined[name] = " ".join(dict.fromkeys([*there, *own.get(name, "").split()]))
+    return joined
 
 
 def versions_in(said: str) -> list[str]:

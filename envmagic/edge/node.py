@@ -8,7 +8,9 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from envmagic.core.engine import as_environment, join_places
 from envmagic.core.redact import known_secrets
+from envmagic.edge.configuration import configured_places
 from envmagic.edge.gpu import AcceleratorProbe
 from envmagic.edge.log import open_log
 from envmagic.edge.neighbours import find_neighbours
@@ -115,7 +117,7 @@ class LocalNode:
         process and all its children and then raises `Cancelled`. `hold` is a descriptor
         that it keeps open, too.
         """
-        environment = _environment(command)
+        environment = self._environment(command)
         secrets = None if command.offline else known_secrets(environment)
         # An interrupt that comes while one is dealt with must not keep that from its end.
         with interrupts_set(cancel), open_log(log, secrets=secrets) as output:
@@ -137,25 +139,27 @@ class LocalNode:
         with open_log(log, secrets=None) as errors:
             return Background(
                 [sys.executable, *_FLAGS, *command.arguments],
-                environment=_environment(command),
+                environment=self._environment(command),
                 folder=log.parent,
                 errors=errors,
                 hold=hold,
                 data=data,
             )
 
-
-def _environment(command: Command) -> dict[str, str]:
-    environment = dict(os.environ)
-    if command.offline:
-        # PYTHONPATH shows pip distributions that are not this environment's to change.
-        ours = (k for k in environment if not k.startswith("PIP_") and k != "PYTHONPATH")
-        environment = {k: environment[k] for k in ours}
-        environment |= {"PIP_CONFIG_FILE": os.devnull, "PYTHONSAFEPATH": "1"}
-    return {
-        **environment,
-        **dict(command.environment),
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_INPUT": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+    def _environment(self, command: Command) -> dict[str, str]:
+        environment, own = dict(os.environ), dict(command.environment)
+        if command.offline:
+            # PYTHONPATH shows pip distributions that are not this environment's to change.
+            ours = (k for k in environment if not k.startswith("PIP_") and k != "PYTHONPATH")
+            environment = {k: environment[k] for k in ours}
+            environment |= {"PIP_CONFIG_FILE": os.devnull, "PYTHONSAFEPATH": "1"}
+        elif any(name.startswith("PIP_") for name in own):
+            configured = as_environment(configured_places(self.platform()))
+            own = join_places(environment | configured, own)
+        return {
+            **environment,
+            **own,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_INPUT": "1",
+            "PYTHONUNBUFFERED": "1",
+        }

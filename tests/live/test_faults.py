@@ -199,6 +199,28 @@ def test_an_index_that_hangs_can_be_left(served: tuple[Story, Index]) -> None:
     assert not processes_in(story.environment.prefix)
 
 
+@pytest.mark.parametrize("place", ["--find-links", "--extra-index-url"])
+def test_what_the_lock_names_is_added_to_what_pip_is_configured_with(
+    story: Story, tmp_path: Path, place: str
+) -> None:
+    """As in a requirements file: the source is where pip's configuration says, not the lock."""
+    nowhere = "http://127.0.0.1:9/simple"
+    (tmp_path / "empty").mkdir()
+    with Index(Wheelhouse.standard(tmp_path / "more").folder) as index:
+        Wheelhouse(index.folder).add_sdist("sourced", "1.0")
+        if place == "--find-links":
+            story.places = ["--no-index"]
+            story.write(f"--find-links {tmp_path / 'empty'}", "sourced==1.0")
+            configured = {"PIP_FIND_LINKS": str(index.folder)}
+        else:
+            story.places = []
+            story.write(f"--extra-index-url {nowhere}", "sourced==1.0")
+            configured = {"PIP_INDEX_URL": nowhere, "PIP_EXTRA_INDEX_URL": index.url}
+        done = story.run("sync", "--yes", **configured, PIP_RETRIES="0")
+    assert done.returncode == 0, done.stderr
+    assert story.environment.freeze()["sourced"] == "1.0"
+
+
 DEAF = """
 import os, pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

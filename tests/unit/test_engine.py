@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from envmagic.core.engine import (
     absent_name,
+    as_environment,
     build_command,
     effective_lock,
     fetch_command,
@@ -21,6 +22,7 @@ from envmagic.core.engine import (
     fetch_text,
     goes_in_by_path,
     is_source,
+    join_places,
     last_words,
     missing_modules,
     named_indexes,
@@ -269,6 +271,50 @@ def test_versions_are_asked_where_the_lock_says() -> None:
         ("PIP_FIND_LINKS", "/one /two"),
     )
     assert versions_command("d", ()).environment == ()
+
+
+def test_an_index_takes_the_place_of_those_before_it() -> None:
+    options = ("--extra-index-url https://one.org", "-i https://two.org")
+    assert as_environment((*options, "--extra-index-url https://three.org")) == {
+        "PIP_INDEX_URL": "https://two.org",
+        "PIP_EXTRA_INDEX_URL": "https://three.org",
+    }
+    assert as_environment(options) == {"PIP_INDEX_URL": "https://two.org"}
+
+
+@pytest.mark.parametrize(
+    ("own", "joined"),
+    [
+        ({}, {}),
+        ({"PIP_NO_INDEX": "1"}, {"PIP_NO_INDEX": "1"}),
+        ({"PIP_FIND_LINKS": "/own /both"}, {"PIP_FIND_LINKS": "/configured /both /own"}),
+        (
+            {"PIP_EXTRA_INDEX_URL": "https://own.org"},
+            {"PIP_EXTRA_INDEX_URL": "https://more.org https://own.org"},
+        ),
+        (
+            {"PIP_INDEX_URL": "https://own.org"},
+            {"PIP_INDEX_URL": "https://own.org", "PIP_EXTRA_INDEX_URL": "https://own.org"},
+        ),
+        (
+            {"PIP_INDEX_URL": "https://own.org", "PIP_EXTRA_INDEX_URL": "https://two.org"},
+            {
+                "PIP_INDEX_URL": "https://own.org",
+                "PIP_EXTRA_INDEX_URL": "https://own.org https://two.org",
+            },
+        ),
+    ],
+)
+def test_places_of_a_lock_are_joined_with_those_of_pip(
+    own: dict[str, str], joined: dict[str, str]
+) -> None:
+    configured = {
+        "PIP_INDEX_URL": "https://first.org",
+        "PIP_EXTRA_INDEX_URL": "https://more.org",
+        "PIP_FIND_LINKS": "/configured /both",
+    }
+    assert join_places(configured, own) == joined
+    assert join_places({}, own) == own
 
 
 def test_only_a_build_may_build() -> None:
