@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from envmagic.change.transaction import (
     NotPutBackError,
     hold_environment,
     home_of,
+    keep_log,
     must_be_free,
 )
 from envmagic.change.undo import UndoOrder, find_undo, undo_report
@@ -27,6 +29,7 @@ from envmagic.core.errors import Cancelled, EngineError, EnvmagicError, PolicyEr
 from envmagic.core.model import Finding, FindingKind, Severity, canonical_name, join_names
 from envmagic.core.plan import find_kernel_changes
 from envmagic.core.planner import KERNEL
+from envmagic.core.redact import redact
 from envmagic.core.report import Outcome, Progress, Report, State
 from envmagic.edge.configuration import places_of
 from envmagic.edge.damage import find_damage
@@ -38,7 +41,7 @@ from envmagic.story.preview import fill_in, make_report, preview, refuse
 from envmagic.story.smoke import after_smoke
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from envmagic.change.order import Order
     from envmagic.change.stash import Footprint
@@ -105,7 +108,8 @@ def _make_equal(request: Request, node: Node, face: Face) -> Outcome:
     with hold_environment(home_of(before.platform)) as hold:
         face.hear(hold.stage.log)
         snapshot = node.snapshot()
-        ready = _prepare(request, node, snapshot, hold.stage, face, may_build=True)
+        with _log_kept(hold):
+            ready = _prepare(request, node, snapshot, hold.stage, face, may_build=True)
         refuse(ready)
         order = SyncOrder(
             request=request,
@@ -126,6 +130,18 @@ def _make_equal(request: Request, node: Node, face: Face) -> Outcome:
             return make_report(request, node, node.snapshot(), known)
 
         return _carry_out(order, node, hold, face, ready, look)
+
+
+@contextlib.contextmanager
+def _log_kept(hold: Hold) -> Iterator[None]:
+    """Keep what the tools have said where they fail, and say where it is."""
+    try:
+        yield
+    except EngineError as error:
+        log = keep_log(hold.home, redact(hold.stage.log_text()))
+        where = f"the whole output is in `{log}`" if log else ""
+        hint = "; ".join(filter(None, (error.hint, where)))
+        raise EngineError(error.message, hint) from error
 
 
 def preview_undo(node: Node, count: int = 1) -> Report:

@@ -128,6 +128,10 @@ def test_a_source_that_does_not_build(story: Story, tmp_path: Path) -> None:
     assert "will be built from source" in done.stdout
     assert "cannot be built" in done.stderr
     assert story.environment.manifest() == before
+    log = story.environment.prefix / ".envmagic" / "last-sync.log"
+    assert f"; the whole output is in `{log}`" in done.stderr
+    assert "this project was made so that it cannot be built" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_source_is_named_built_and_installed(story: Story, tmp_path: Path) -> None:
