@@ -61,29 +61,43 @@ def _find_devices() -> list[str]:
     version = torch.version
     cuda, hip = getattr(version, "cuda", None), getattr(version, "hip", None)
     _tell("torch", torch=str(torch.__version__), cuda=cuda, hip=hip)
-    if torch.cuda.is_available():
-        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    devices = [device for kind in ("cuda", "xpu", "mps") for device in _devices_of(torch, kind)]
+    if devices:
+        return devices
     if cuda or hip:
         with _telling("skipped", "cuda"):
             torch.cuda.init()
     return ["cpu"]
 
 
+def _devices_of(torch: Any, kind: str) -> list[str]:  # noqa: ANN401 (foreign)
+    """Return the GPUs of NVIDIA and AMD (`cuda`), of Intel, or of Apple that can be used."""
+    if kind == "mps":  # which is but one
+        mps = getattr(getattr(torch, "backends", None), kind, None)
+        return [kind] if mps is not None and mps.is_available() else []
+    found = getattr(torch, kind, None)  # an old torch knows fewer
+    if found is None or not found.is_available():
+        return []
+    return [f"{kind}:{number}" for number in range(found.device_count())]
+
+
 def _try_out(device: str) -> dict[str, Any]:
     """Return what a device is, and how long it took; raises where something is amiss."""
     torch = import_module("torch")
     told: dict[str, Any] = {}
-    if device != "cpu":
+    kind, mark, _ = device.partition(":")
+    if mark:
+        told["name"] = str(getattr(torch, kind).get_device_name(device))
+    if kind == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
-        name = torch.cuda.get_device_name(device)
-        told = {"name": str(name), "capability": f"{major}.{minor}"}
+        told["capability"] = f"{major}.{minor}"
     numbers = torch.arange(_SIDE * _SIDE, dtype=torch.float32).reshape(_SIDE, _SIDE)
     left, right = numbers % 7, numbers % 5
     expected = left.double() @ right.double()
     began = time.perf_counter()
     product = left.to(device) @ right.to(device)
-    if device != "cpu":
-        torch.cuda.synchronize(device)
+    if kind != "cpu":
+        getattr(torch, kind).synchronize(*([device] if mark else []))
     told["milliseconds"] = round((time.perf_counter() - began) * 1e3, 3)
     off = float((product.cpu().double() - expected).abs().max())
     if not off <= _TOLERANCE * float(expected.abs().max()):  # nor is NaN

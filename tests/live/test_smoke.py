@@ -91,6 +91,25 @@ def test_each_gpu_is_tried_also_after_one_that_fails(put: Put) -> None:
     )
 
 
+def test_gpus_of_intel_and_apple_are_tried(put: Put) -> None:
+    files = working_torch("2.8.0", None, gpus={"xpu:0": "", "xpu:1": "errs", "mps": ""})
+    own = """
+cuda.is_available = lambda: False
+xpu = types.SimpleNamespace(
+    is_available=lambda: True,
+    device_count=lambda: 2,
+    get_device_name=lambda device: "GPU of " + device,
+    synchronize=lambda device: None,
+)
+mps = types.SimpleNamespace(synchronize=lambda: None)
+backends = types.SimpleNamespace(mps=types.SimpleNamespace(is_available=lambda: True))
+"""
+    put(files | {"torch/__init__.py": files["torch/__init__.py"] + own})
+    trials = smoke()
+    assert states(trials) == [("xpu:0", True), ("xpu:1", False), ("mps", True)]
+    assert [trial.name for trial in trials] == ["GPU of xpu:0", "", ""]
+
+
 def test_a_wrong_product_is_a_failure(put: Put) -> None:
     put(working_torch("2.4.0+cu121", "12.1", gpus={"cuda:0": "errs"}))
     (trial,) = smoke()
