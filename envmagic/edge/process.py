@@ -29,8 +29,10 @@ def interrupts_set(event: threading.Event) -> Iterator[None]:
     """Let the stop button and Ctrl-C set an event, so that nothing is left half-way.
 
     Python delivers an interrupt to the main thread alone: elsewhere nothing is to be done.
+    Nor can it be where the handler is not of Python, and so could not be put back.
     """
-    if threading.current_thread() is not threading.main_thread():
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is None:
         yield
         return
     before = signal.signal(signal.SIGINT, lambda *_: event.set())

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from support.torches import torch_files, working_torch
 from support.wheelhouse import Wheelhouse
 
 import envmagic
+from envmagic.core.errors import Cancelled
 from envmagic.edge.node import LocalNode
 from envmagic.face.card import smoke_lines
 from envmagic.story.smoke import run_smoke
@@ -143,6 +145,13 @@ def test_what_hangs_is_ended_in_time_and_can_be_stopped(put: Put, tmp_path: Path
     (trial,) = run_smoke(LocalNode(), cancel=cancel)
     assert (trial.device, trial.passed, trial.problem) == ("cuda:0", None, "it was stopped")
     assert time.monotonic() - began < 30
+    interrupt = partial(os.kill, os.getpid(), signal.SIGINT)
+    threading.Timer(1.0, interrupt).start()
+    (trial,) = run_smoke(LocalNode(), cancel=threading.Event())
+    assert (trial.passed, trial.problem) == (None, "it was stopped")
+    threading.Timer(1.0, interrupt).start()
+    with pytest.raises(Cancelled, match="nothing was changed"):  # where nothing was, before
+        smoke()
 
 
 def test_what_hangs_ends_where_nobody_waits_any_more(put: Put, tmp_path: Path) -> None:
