@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import mmap
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from envmagic.edge.record import code_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
 
     from envmagic.core.model import Snapshot
 
@@ -24,6 +24,8 @@ _MOST = 64 * 1024
 _CODES = re.compile(rb"(?:(?:sm|compute)_\d{2,3}[a-z]?(?: +|\Z))+")
 _CODE = 512
 """More bytes than a list of architectures has on either side of one of them."""
+_PIECE = 128 * 1024
+"""What is read at once: it stays in the cache of the processor."""
 
 
 def read_torch_build(snapshot: Snapshot) -> TorchBuild | None:
@@ -75,7 +77,7 @@ def _find_architectures(folder: Path) -> tuple[str, ...]:
         try:
             status = path.stat()
             return _read_architectures(str(path), status.st_mtime_ns, status.st_size)
-        except (OSError, ValueError):  # an empty file cannot be mapped
+        except OSError:
             continue
     return ()
 
@@ -85,21 +87,38 @@ def _read_architectures(path: str, _changed: int, _size: int) -> tuple[str, ...]
     """Return the architectures that stand in a library as one text, for this state of it.
 
     `CUDA_ARCH_FLAGS` of torch's build, `sm_75 sm_80 sm_90`. A regular expression over the
-    whole would take thirty times as long.
+    whole would take thirty times as long, and a map of a file that is cut short is death.
     """
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:  # noqa: PTH123 (a text)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (a text)
         for anchor in (b" sm_", b"\0sm_"):  # the second: a build for one alone
-            at = view.find(anchor)
-            while at >= 0:
-                if codes := _text_around(view, at + 1):
+            file.seek(0)
+            for window in _windows(file):
+                if codes := _find_codes(window, anchor):
                     return tuple(codes.decode("ascii").split())
-                at = view.find(anchor, at + 1)
     return ()
 
 
-def _text_around(view: mmap.mmap, at: int) -> bytes:
+def _windows(file: FileIO) -> Iterator[bytes]:
+    """Yield a file piece by piece, each with the end of the one before it."""
+    window = b""
+    while piece := file.read(_PIECE):
+        window = window[-2 * _CODE :] + piece
+        yield window
+
+
+def _find_codes(window: bytes, anchor: bytes) -> bytes:
+    """Return the first list of architectures that has this text in it; empty: there is none."""
+    at = window.find(anchor)
+    while at >= 0:
+        if codes := _text_around(window, at + 1):
+            return codes
+        at = window.find(anchor, at + 1)
+    return b""
+
+
+def _text_around(window: bytes, at: int) -> bytes:
     """Return the text, from one zero byte to the next, if it is a list of architectures."""
-    start = view.rfind(b"\0", max(0, at - _CODE), at)
-    end = view.find(b"\0", at, at + _CODE)
-    text = view[start + 1 : end] if 0 <= start < end else b""
+    start = window.rfind(b"\0", max(0, at - _CODE), at)
+    end = window.find(b"\0", at, at + _CODE)
+    text = window[start + 1 : end] if 0 <= start < end else b""
     return text if _CODES.fullmatch(text) else b""

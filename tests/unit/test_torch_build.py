@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import pytest
 from support.torches import library_text, torch_files, version_text
@@ -22,9 +25,7 @@ from envmagic.core.model import (
 from envmagic.edge.probe import look_at_platform
 from envmagic.edge.torch_build import read_torch_build
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+HERE = str(Path(__file__).parent)
 ALL = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90"
 
 
@@ -125,6 +126,41 @@ def test_a_library_that_has_changed_is_read_again(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert found is not None
     assert found.architectures == ("sm_75", "sm_90")
+
+
+@pytest.mark.parametrize("before", range(0, 48, 5))
+def test_a_list_that_lies_across_any_border_is_found_whole(tmp_path: Path, before: int) -> None:
+    path = tmp_path / "torch/lib/libtorch_python.so"
+    put(tmp_path, torch_files("2.4.0+cu121", "12.1"))
+    path.write_bytes(b"x" * (2**20 - before) + f"\0{ALL}\0".encode() + b"y" * 2**20)
+    found = read(tmp_path)
+    assert found is not None
+    assert found.architectures == tuple(ALL.split())
+
+
+def test_a_library_that_is_cut_short_while_it_is_read_is_no_harm(tmp_path: Path) -> None:
+    """A `cp` over it does that, or a build: in a process of its own, for a map would end it."""
+    script = """
+        import os, sys, threading, time
+        from pathlib import Path
+        sys.path.insert(0, sys.argv[2])
+        from test_torch_build import read
+        library = sys.argv[1] + "/torch/lib/libtorch_python.so"
+        reading = True
+        def cut():
+            while reading:
+                os.truncate(library, 0)
+                os.truncate(library, 64 * 2**20)
+                time.sleep(0.002)
+        threading.Thread(target=cut, daemon=True).start()
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            assert read(Path(sys.argv[1])).architectures == ()
+        reading = False
+    """
+    put(tmp_path, torch_files("2.4.0+cu121", "12.1"))
+    child = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path), HERE]
+    assert subprocess.run(child, check=False).returncode == 0
 
 
 def test_that_of_windows(tmp_path: Path) -> None:
