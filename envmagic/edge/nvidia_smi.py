@@ -14,7 +14,8 @@ QUERIES = (
 """What to ask for: of an unknown field, an older one refuses the whole."""
 _MIB = 1024**2
 _DRIVER = re.compile(r"<driver_version>\s*([\d.]+)\s*<")
-_CUDA = re.compile(r"<cuda_version>\s*([^<]*?)\s*<")
+_CUDA = re.compile(r"<cuda_version>\s*(?:(\d+\.\d+)|[^<]*?)\s*<", re.ASCII)
+"""A release, or whatever it says where there is no libcuda: `N/A`, `Not Found`."""
 _SILENT = {"", "N/A", "ERR!", "Not Supported"}
 
 
@@ -49,7 +50,7 @@ def read_machine(
     if driver is None:
         return None
     cuda = _CUDA.search(details)
-    release = _told(cuda[1]) if cuda else None
+    release = cuda[1] if cuda else None
     return Accelerator(
         driver=driver,
         driver_cuda=release,

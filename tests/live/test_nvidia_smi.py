@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.smi import DETAILS, GPUS, REFUSED, put_nvidia_smi
+from support.verdicts import judge_text
 
-from envmagic.core.report import Accelerator, Gpu
+from envmagic.core.report import Accelerator, Gpu, Judgement
 from envmagic.edge.gpu import describe_machine, probe_accelerator
 from envmagic.face.card import accelerator_line
 
@@ -78,11 +79,17 @@ def test_an_older_one_that_refuses_a_field(folder: Path) -> None:
     assert probe() == Accelerator(driver="470.82.01", gpus=(gpu,))
 
 
-def test_a_driver_without_cuda_or_without_a_gpu(folder: Path) -> None:
-    put_nvidia_smi(folder, details=DETAILS.replace("12.4", "N/A"))
+@pytest.mark.parametrize("said", ["N/A", "Not Found", "", "Error 3.1"])
+def test_a_driver_without_cuda(folder: Path, said: str) -> None:
+    put_nvidia_smi(folder, details=DETAILS.replace("12.4", said))
     found = probe()
     assert found.driver_cuda is None
     assert "NVIDIA_DRIVER_CAPABILITIES=compute,utility" in (found.problem or "")
+    verdict = judge_text("torch==2.4.0\n", found)
+    assert verdict.verdict is Judgement.UNKNOWN
+
+
+def test_a_driver_without_a_gpu(folder: Path) -> None:
     put_nvidia_smi(folder, gpus="No devices were found\n", old="No devices were found\n")
     assert probe() == Accelerator(driver="550.54.15", driver_cuda="12.4")
 
