@@ -110,7 +110,8 @@ def covers(build: Build, gpu: Gpu) -> bool | None:
     if not build.architectures:
         # What a CUDA release can compile for, others than torch are mostly compiled for.
         return True if not build.torch and capability <= newest else None
-    return any(runs_on(architecture, capability) for architecture in build.architectures)
+    told = [runs_on(architecture, capability) for architecture in build.architectures]
+    return True if True in told else None if None in told else False
 
 
 def judge_gpus(build: Build, machine: Accelerator, tag: str, *, windows: bool) -> Iterator[Reason]:
@@ -130,12 +131,7 @@ def judge_gpus(build: Build, machine: Accelerator, tag: str, *, windows: bool) -
         elif covered is False:
             yield _spared(_not_covered(build, names, capability, tag, served), others=some)
         elif covered is None:
-            yield Reason(
-                severity=Severity.WARNING,
-                text=f"for which GPUs {build.subject} with CUDA {show_release(build.cuda)} is "
-                f"built is in no table: {names} (compute {capability}) may be none of them",
-                unknown=True,
-            )
+            yield _not_known(build, names, capability)
         elif covered and build.torch and not build.measured:
             yield Reason(
                 severity=Severity.WARNING,
@@ -152,6 +148,18 @@ def _spared(reason: Reason, *, others: bool) -> Reason:
     return replace(
         reason, severity=Severity.WARNING, text=f"{reason.text}; another one here can be used"
     )
+
+
+def _not_known(build: Build, names: str, capability: str) -> Reason:
+    what = f"{build.subject} with CUDA {show_release(build.cuda)}"
+    text = (
+        f"whether {names} (compute {capability}) runs the code of {what}, "
+        f"{' '.join(build.architectures)}, is not known"
+        if build.architectures
+        else f"for which GPUs {what} is built is in no table: {names} (compute {capability}) may "
+        "be none of them"
+    )
+    return Reason(severity=Severity.WARNING, text=text, unknown=True)
 
 
 def _not_covered(build: Build, names: str, capability: str, tag: str, served: Release) -> Reason:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
 _FOLDER = Path(__file__).parent.with_name("data")
+
+_ARCHITECTURE = re.compile(r"(sm|compute)_(\d{2,3})([af]?)", re.ASCII)
+_FIRST_FAMILY = (10, 0)
 
 Release = tuple[int, ...]
 """A CUDA release, `(12, 1)`; `(12,)` where only the major version is known."""
@@ -141,10 +145,29 @@ def _cubins() -> dict[str, frozenset[str]]:
     return {code: frozenset(runs_on.split()) for code, runs_on in _rows("cubins")}
 
 
-def runs_on(architecture: str, capability: Release) -> bool:
-    """Whether code for `sm_80`, or `compute_80` (PTX), runs on a compute capability."""
-    kind, _, code = architecture.partition("_")
+def runs_on(architecture: str, capability: Release) -> bool | None:
+    """Whether code for an architecture runs on a compute capability; None: that is not known.
+
+    `sm_80` is compiled, `compute_80` (PTX) can be so later, for all that is newer. With the
+    features of one architecture alone (`sm_90a`) both run on nothing else, with those of a
+    family (`sm_100f`) on its members that are as new.
+    """
+    found = _ARCHITECTURE.fullmatch(architecture)
+    if found is None:
+        return None
+    kind, number, features = found.groups()
+    code = (int(number[:-1]), int(number[-1]))
+    if features == "a":
+        return capability == code
+    if features == "f":
+        return _covers_family(code, capability) if code >= _FIRST_FAMILY else None
+    return capability >= code if kind == "compute" else _covers_family(code, capability)
+
+
+def _covers_family(code: Release, capability: Release) -> bool:
+    """Whether compiled code runs; in what is newer than the table, on the same major's."""
     number = "".join(map(str, capability))
-    if kind == "compute":
-        return code.isdigit() and int(code) <= int(number)
-    return number in _cubins().get(code, frozenset())
+    listed = _cubins().get("".join(map(str, code)))
+    if listed is not None:
+        return number in listed
+    return code[0] == capability[0] and code <= capability

@@ -187,6 +187,10 @@ def test_what_is_on_the_disk_is_told_with_its_label() -> None:
         ("sm_80 sm_120", "rtx5090-570", Judgement.OK),  # the table has it without that
         ("sm_75", "a100-550", Judgement.FAIL),
         ("sm_75 compute_75", "a100-550", Judgement.OK),
+        ("sm_80 sm_90a", "h200-580", Judgement.OK),
+        ("sm_80 sm_90a", "rtx5090-570", Judgement.FAIL),
+        ("sm_80 sm_90x", "h200-580", Judgement.UNKNOWN),
+        ("sm_90 sm_90x", "h200-580", Judgement.OK),
         ("", "rtx5090-570", Judgement.FAIL),  # not found in the library: the table counts
     ],
 )
@@ -195,6 +199,12 @@ def test_the_code_on_the_disk_counts_more_than_the_table(
 ) -> None:
     found = of_disk(disk("2.4.0+cu121", "12.1", codes), on=machine)
     assert found.verdict is verdict, words(found)
+
+
+def test_code_of_which_it_is_not_known_what_it_runs_on_is_told() -> None:
+    said = words(of_disk(disk("2.4.0+cu121", "12.1", "sm_80 sm_90x"), on="h200-580"))
+    assert "(compute 9.0) runs the code of torch 2.4.0" in said
+    assert ", sm_80 sm_90x, is not known" in said
 
 
 def test_a_torch_in_no_table_is_judged_by_its_files() -> None:

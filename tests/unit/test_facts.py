@@ -68,10 +68,41 @@ def test_a_driver_serves_a_cuda(driver: str, windows: bool, release: facts.Relea
         ("compute_90", (12, 0), True),
         ("sm_120", (12, 1), True),
         ("sm_101", (11, 0), True),
-        ("sm_999", (99, 9), False),
+        ("sm_100", (11, 0), False),
+        ("sm_90a", (9, 0), True),
+        ("sm_90a", (10, 0), False),
+        ("sm_100a", (10, 3), False),
+        ("sm_103a", (10, 3), True),
+        ("sm_100f", (10, 0), True),
+        ("sm_100f", (10, 3), True),
+        ("sm_103f", (10, 0), False),
+        ("sm_100f", (11, 0), False),
+        ("sm_100f", (12, 0), False),
+        ("sm_120f", (12, 1), True),
+        ("compute_80", (8, 0), True),
+        ("compute_80", (7, 5), False),
+        ("compute_90", (9, 0), True),
+        ("compute_90a", (9, 0), True),
+        ("compute_90a", (12, 0), False),  # no later one has what it makes use of
+        ("compute_100f", (10, 3), True),
+        ("compute_100f", (12, 0), False),
+        ("sm_37", (3, 7), True),  # older or newer than the table
+        ("sm_35", (3, 7), True),
+        ("sm_130", (13, 1), True),
+        ("sm_131", (13, 0), False),
+        ("sm_130", (14, 0), False),
+        ("sm_90f", (9, 0), None),
+        ("sm_90x", (9, 0), None),
+        ("compute_100af", (10, 0), None),
+        ("gfx90a", (9, 0), None),
+        ("", (9, 0), None),
     ],
 )
-def test_code_runs_on_a_gpu(architecture: str, capability: facts.Release, runs: bool) -> None:  # noqa: FBT001
+def test_code_runs_on_a_gpu(
+    architecture: str,
+    capability: facts.Release,
+    runs: bool | None,  # noqa: FBT001
+) -> None:
     assert facts.runs_on(architecture, capability) is runs
 
 
