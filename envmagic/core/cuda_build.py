@@ -14,14 +14,16 @@ from envmagic.core.facts import (
     component_release,
     framework_release,
     read_release,
+    show_release,
     torch_builds,
+    torch_indexes,
     torch_releases,
     torch_wheels,
 )
 from envmagic.core.model import Name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from envmagic.core.model import TorchBuild
 
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 TORCH = Name("torch")
 _NOTHING: Versions = {}
 _CUDA_LABEL = re.compile(r"cu(\d{2,})(\d)$")
-_INDEX_LABEL = re.compile(r"/whl/(?:nightly/)?(cu\d+|cpu|rocm[\d.]+|xpu)\b")
+_LABEL = r"(cu\d+|cpu|rocm[\d.]+|xpu)"
+_END = r"(?:/(?:torch_stable\.html)?)?(?:[?#].*)?$"
+_TORCH_INDEX = re.compile(rf"/(?:whl|[^/]*pytorch[^/]*)/(?:(?:whl|test|nightly)/)?{_LABEL}{_END}")
+"""Torch's own, and its mirrors: `.../whl/nightly/cu121`, `.../pytorch-wheels/cu121/`."""
+_OTHER_INDEX = re.compile(rf"/{_LABEL}{_END}")
 _SUFFIX = re.compile(r"-cu(?:da)?(1[1-9])x?(?:$|-)")
 _RUNTIMES = (
     "nvidia-cuda-runtime-cu11",
@@ -78,10 +84,9 @@ def find_build(
     """Return what a set is built for on a platform, by what is to be trusted most.
 
     What the torch of the set says on the disk; its own label; what its own metadata pins
-    (`own`); the runtime that is pinned;
-    what PyPI's wheel of that torch is on this platform; the other parts of CUDA; the names
-    of what else is there. `extras` are `project[extra]`, `label` is that of the index that
-    the set is taken from.
+    (`own`); the label of the index that the set is taken from, where that is known to have
+    it; the runtime that is pinned; what PyPI's wheel of that torch is on this platform; the
+    other parts of CUDA; the names of what else is there. `extras` are `project[extra]`.
     """
     torch = versions.get(TORCH, "")
     build = _of_disk(disk, tag) if torch and disk else None
@@ -101,9 +106,16 @@ def find_build(
 
 
 def find_label(options: Iterable[str]) -> str:
-    """Return the label of torch's own index among a lock's option lines; empty: none."""
-    found = (_INDEX_LABEL.search(option) for option in options)
-    return next((match[1] for match in found if match), "")
+    """Return the label of torch's own index among a lock's option lines; empty: none.
+
+    With a question mark, `cu126?`, where it is that of an index of somebody else, who may have
+    other builds, or no torch at all.
+    """
+    lines = [option.strip() for option in options]
+    found = next((m for line in lines if (m := _TORCH_INDEX.search(line))), None)
+    if found is not None:
+        return found[1]
+    return next((f"{m[1]}?" for line in lines if (m := _OTHER_INDEX.search(line))), "")
 
 
 def public(version: str) -> str:
@@ -138,28 +150,58 @@ def _of_disk(disk: TorchBuild, tag: str) -> Build | None:
 
 
 def _of_torch(torch: str, tag: str, versions: Versions, index: str, own: Versions) -> Build:
-    shown = f"torch {torch}"
-    label = torch.partition("+")[2]
-    if not label and index:
-        shown, label = f"torch {torch} from an index of {index}", index
-    wheel = None if label else torch_wheels().get((public(torch), tag))
-    build = _of_label(label, shown)
-    if build is None and tag.startswith("darwin"):
-        build = Build(kind="metal", source=shown)
-    if build is None and (told := _of_runtime(own)) is not None:
-        build = replace(told, source=f"{shown}{_OWN}")
-    if build is None and wheel is not None and not wheel[0]:
-        build = Build(kind="cpu", source=f"{shown} from PyPI on {tag}")
+    if "+" in torch or tag.startswith("darwin"):
+        index = ""  # the label says more, and none of them has a wheel for a Mac
+    build = next(filter(None, _tell_torch(torch, tag, versions, index, own)), None)
     if build is None:
-        build = _of_runtime(versions)
-    if build is None and wheel is not None:
-        build = Build(kind="cuda", cuda=read_release(wheel[0]), source=shown)
-    if build is None:
-        build = _of_components(versions)
-    if build is None:
-        words = f"which CUDA `{shown}` on {tag} is built for is in no table"
+        words = f"which CUDA `torch {torch}` on {tag} is built for is in no table"
+        if index:
+            label = index.removesuffix("?")
+            words = f"whether an index of {label} has `torch {torch}` for {tag} is in no table"
         return Build(kind="unknown", source=words)
     return _with_architectures(build, torch, tag) if build.kind == "cuda" else build
+
+
+def _tell_torch(
+    torch: str, tag: str, versions: Versions, index: str, own: Versions
+) -> Iterator[Build | None]:
+    """Yield what each source says of a torch, the one that is trusted most first."""
+    shown = f"torch {torch}"
+    label = torch.partition("+")[2]
+    yield _of_label(label, shown)
+    if tag.startswith("darwin"):
+        yield Build(kind="metal", source=shown)
+    if (told := _of_runtime(own)) is not None:
+        yield replace(told, source=f"{shown}{_OWN}")
+    if index:
+        yield _of_index(torch, tag, index)
+    wheel = None if label or index else torch_wheels().get((public(torch), tag))
+    if wheel is not None and not wheel[0]:
+        yield Build(kind="cpu", source=f"{shown} from PyPI on {tag}")
+    yield _of_runtime(versions)
+    if wheel is not None:
+        yield Build(kind="cuda", cuda=read_release(wheel[0]), source=shown)
+    yield _of_components(versions)
+
+
+def _of_index(torch: str, tag: str, label: str) -> Build | None:
+    """Return what an index of torch has; None: not this release, or nobody knows.
+
+    Where it has none, pip takes another's without a word: PyPI's.
+    """
+    if label.endswith("?"):
+        return None
+    build = _of_label(label, f"torch {torch} from an index of {label}")
+    if build is None or build.kind != "cuda":
+        return build
+    minor = _minor(torch)
+    if minor not in torch_indexes():
+        return build
+    machine = _machine(tag)
+    known = {cuda for t, cuda, m in torch_builds() if t in {public(torch), minor} and m == machine}
+    if machine == "x86_64":
+        known |= torch_indexes()[minor]
+    return build if show_release(build.cuda) in known else None
 
 
 def _of_label(label: str, shown: str) -> Build | None:
@@ -221,19 +263,26 @@ def _of_names(versions: Versions) -> Build | None:
 
 def _with_architectures(build: Build, torch: str, tag: str) -> Build:
     """Return a build with what it was compiled for, or with what its release mostly is."""
-    release, cuda = public(torch), ".".join(map(str, build.cuda))
+    release, cuda = public(torch), show_release(build.cuda)
     wheel_cuda, architectures = torch_wheels().get((release, tag), ("", ()))
     if wheel_cuda == cuda:
         return replace(build, architectures=architectures, measured=True)
-    system, _, machine = tag.partition("-")
-    machine = "x86_64" if machine == "amd64" else machine
+    machine = _machine(tag)
     if not architectures:
         wheel_cuda, architectures = torch_wheels().get((release, f"linux-{machine}"), ("", ()))
-    minor = ".".join(release.split(".")[:2])
-    for key in (release, minor):
+    for key in (release, _minor(torch)):
         if found := torch_builds().get((key, cuda, machine)):
-            return replace(build, architectures=found, measured=system == "linux")
+            return replace(build, architectures=found, measured=tag.startswith("linux"))
     return replace(build, architectures=architectures)
+
+
+def _minor(torch: str) -> str:
+    return ".".join(public(torch).split(".")[:2])
+
+
+def _machine(tag: str) -> str:
+    machine = tag.partition("-")[2]
+    return "x86_64" if machine == "amd64" else machine
 
 
 def _part(versions: Versions, project: str) -> str:

@@ -58,6 +58,12 @@ def torch_builds() -> dict[tuple[str, str, str], tuple[str, ...]]:
 
 
 @cache
+def torch_indexes() -> dict[str, frozenset[str]]:
+    """Return the CUDA of torch's own indexes that have a minor release for x86_64."""
+    return {minor: frozenset(cuda.split()) for minor, cuda in _rows("torch_indexes")}
+
+
+@cache
 def torch_releases() -> dict[str, dict[str, str]]:
     """Return what a release of torch brings: `cudnn`, `nccl`, `triton`, `cxx11abi`."""
     columns = ("cudnn", "nccl", "triton", "cxx11abi")

@@ -91,6 +91,8 @@ def test_each_reason_that_is_not_a_note_says_what_it_is_about() -> None:
         ("torch rocm", "a100-550", "fail", "built for AMD GPUs"),
         ("torch rocm", "amd", "unknown", "is in no table"),
         ("cu126 index", "v100-580", "ok", "CUDA 12.6 (torch 2.7.1 from an index of cu126)"),
+        ("cu126 index", "gh200", "unknown", "whether an index of cu126 has `torch 2.7.1`"),
+        ("cu126 index", "apple", "ok", ""),
         ("jax 12", "a100-550", "ok", "CUDA 12 (jax-cuda12-plugin 0.6.2)"),
         ("jax 12", "rtx5090-570", "unknown", "may be none of them"),
         ("jax 13", "a100-550", "fail", "too old for CUDA 13.0 (nvidia-cuda-runtime 13.0.96)"),
@@ -249,6 +251,42 @@ def test_an_environment_as_it_is() -> None:
     build = disk("2.99.0+cu128", "12.8", "sm_90 sm_120")
     assert judge(question_of(there, build), machine, LINUX).verdict is Judgement.OK
     assert judge(question_of(there, None), machine, LINUX).verdict is Judgement.UNKNOWN
+
+
+@pytest.mark.parametrize("torch", ["2.6.0", "2.8.0", "2.11.0", "2.15.0"])
+def test_an_index_that_stayed_behind_is_not_believed(torch: str) -> None:
+    """For pip takes PyPI's build then, of a CUDA that this driver does not serve."""
+    lock = f"--extra-index-url https://download.pytorch.org/whl/cu121\ntorch=={torch}\n"
+    verdict = on("rtx4090-535", lock)
+    assert verdict.verdict is Judgement.UNKNOWN
+    assert verdict.wanted.cuda is None
+    assert f"whether an index of cu121 has `torch {torch}` for linux-x86_64" in words(verdict)
+    # What the lock pins beside it tells all the same.
+    runtime = on("rtx4090-535", f"{lock}nvidia-cuda-runtime-cu12==12.8.90\n")
+    assert runtime.wanted.cuda == "12.8"
+
+
+def test_an_index_that_has_the_release_is_believed_and_one_of_the_future() -> None:
+    place = "--extra-index-url https://download.pytorch.org/whl/cu121\n"
+    assert on("rtx4090-535", f"{place}torch==2.4.0\n").verdict is Judgement.OK
+    assert on("rtx4090-535", f"{place}torch==2.99.0\n").wanted.cuda == "12.1"
+    cpu = on("rtx4090-535", f"{place.replace('cu121', 'cpu')}torch==2.8.0\n")
+    assert "will not be used" in words(cpu)
+
+
+def test_what_torch_itself_requires_counts_more_than_the_index() -> None:
+    torch = dist("torch", "2.8.0", "nvidia-cuda-runtime-cu12==12.8.90")
+    place = "--extra-index-url https://download.pytorch.org/whl/cu126\n"
+    known = {Name("torch"): torch}
+    verdict = judge_text(f"{place}torch==2.8.0\n", machine_of("h200-580"), known=known)
+    assert verdict.wanted.cuda == "12.8"
+
+
+def test_the_index_of_a_jetson_has_builds_of_its_own() -> None:
+    place = "--extra-index-url https://pypi.jetson-ai-lab.dev/jp6/cu126\n"
+    verdict = on("jetson", f"{place}torch==2.8.0\n")
+    assert verdict.verdict is Judgement.UNKNOWN
+    assert "whether an index of cu126 has `torch 2.8.0` for linux-aarch64" in words(verdict)
 
 
 def test_the_runtime_that_is_pinned_is_trusted_more_than_the_table() -> None:

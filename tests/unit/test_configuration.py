@@ -36,6 +36,30 @@ def places() -> tuple[str, ...]:
     return configured_places(look_at_platform())
 
 
+@pytest.mark.parametrize(
+    ("option", "label"),
+    [
+        ("--extra-index-url https://download.pytorch.org/whl/cu121", "cu121"),
+        ("--index-url=https://download.pytorch.org/whl/nightly/cu130/", "cu130"),
+        ("-i https://download.pytorch.org/whl/test/cu124", "cu124"),
+        ("-f https://download.pytorch.org/whl/cu111/torch_stable.html", "cu111"),
+        ("--extra-index-url https://u:p@mirrors.e.org/pytorch-wheels/cu121", "cu121"),
+        ("-f https://mirror.e.org/pytorch-wheels/rocm6.1/?list", "rocm6.1"),
+        ("--index-url https://mirrors.e.org/pytorch/whl/cpu", "cpu"),
+        ("--index-url https://e.org/jp6/cu126", "cu126?"),
+        ("--extra-index-url https://cu121", "cu121?"),
+        ("--extra-index-url https://e.org/whl/cu124/torch2.4/", ""),  # that of another project
+        ("--extra-index-url https://e.org/whl/cu121x", ""),
+        ("--extra-index-url https://e.org/simple", ""),
+    ],
+)
+def test_the_label_of_an_index(option: str, label: str) -> None:
+    assert find_label([option]) == label
+    assert find_label(["--pre", "--extra-index-url https://e.org/apex/cu118", option]) == (
+        label if label and "?" not in label else "cu118?"
+    )
+
+
 def test_no_configuration(home: Path) -> None:
     assert home.is_dir()
     assert places() == ()

@@ -34,6 +34,12 @@ def test_releases_stand_in_order() -> None:
     assert releases == sorted(releases, key=Version)
 
 
+def test_each_build_that_is_known_is_had_from_an_index() -> None:
+    for torch, cuda, machine in facts.torch_builds():
+        if machine == "x86_64":
+            assert cuda in facts.torch_indexes()[".".join(torch.split(".")[:2])]
+
+
 def test_releases_are_read() -> None:
     assert facts.read_release("12.1.105") == (12, 1)
     assert facts.read_release("12") == (12,)
