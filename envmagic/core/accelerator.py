@@ -111,6 +111,14 @@ def _judge_kept_build(question: Question, meant: Build, tag: str) -> Iterator[Re
     disk = question.disk if question.stays else None
     will = find_build(question.future or question.asked, tag, disk=disk)
     recorded = question.installed.get(TORCH, "")
+    if question.stays and disk is None and TORCH in question.asked:
+        yield Reason(
+            severity=Severity.WARNING,
+            text=f"`torch` {recorded} is installed and stays, but its `version.py` does not say "
+            "what it is built for",
+            hint=_REINSTALL,
+            unknown=True,
+        )
     if disk is not None and not same_release(disk.version, recorded):
         yield Reason(
             severity=Severity.WARNING,

@@ -130,15 +130,28 @@ def test_what_is_wanted_and_what_is_installed() -> None:
 
 
 def test_a_cpu_build_that_passes_for_the_cuda_build_of_the_lock() -> None:
-    verdict = on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cpu"))
+    verdict = of_disk(disk("2.4.0+cpu"), "2.4.0+cpu")
     assert verdict.verdict is Judgement.FAIL
     assert "`torch` 2.4.0+cpu is installed and stays: it is built for the CPU alone" in words(
         verdict
     )
     assert "--strict-labels" in words(verdict)
-    assert on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cu121")).verdict is Judgement.OK
-    other = on("a100-550", "torch==2.4.0\n", dist("torch", "2.4.0+cu118"))
+    same = of_disk(disk("2.4.0+cu121", "12.1"), "2.4.0+cu121")
+    assert same.verdict is Judgement.OK
+    other = of_disk(disk("2.4.0+cu118", "11.8"), "2.4.0+cu118")
     assert other.verdict is Judgement.WARN
+
+
+@pytest.mark.parametrize("installed", ["2.4.0", "2.4.0+cu121", "2.4.0+cpu"])
+def test_a_torch_that_stays_and_does_not_say_what_it_is_is_not_good(installed: str) -> None:
+    verdict = on("a100-550", "torch==2.4.0\n", dist("torch", installed))
+    assert any(reason.unknown for reason in verdict.reasons)
+    said = words(verdict)
+    assert f"`torch` {installed} is installed and stays, but its `version.py` does not say" in said
+    known = on("a100-550", "torch==2.4.0\n", dist("torch", "2.3.0"))  # it is replaced
+    assert known.verdict is Judgement.OK
+    none = on("a100-550", "numpy==1.0\n", dist("torch", installed))  # nobody asks for it
+    assert none.verdict is Judgement.OK
 
 
 def disk(version: str, cuda: str | None = None, codes: str = "", **more: str) -> TorchBuild:

@@ -257,14 +257,17 @@ def test_what_is_known_without_a_driver() -> None:
     assert accelerator_line(Accelerator(gpus=(amd,), absent=True)) == "AMD gfx1100"
 
 
-def judged(lock: str, machine: str, *installed: Distribution) -> Report:
+def judged(
+    lock: str, machine: str, *installed: Distribution, torch: TorchBuild | None = None
+) -> Report:
     accelerator = replace(machine_of(machine), origin="")
-    verdict = judge_text(lock, accelerator, *installed)
+    verdict = judge_text(lock, accelerator, *installed, torch=torch)
     return replace(EQUAL, accelerator=accelerator, verdict=verdict)
 
 
 def test_the_card_says_what_the_verdict_stands_on() -> None:
-    shown = judged("torch==2.4.0\n", "rtx5090-570", dist("torch==2.4.0+cpu"))
+    disk = TorchBuild(version="2.4.0+cpu")
+    shown = judged("torch==2.4.0\n", "rtx5090-570", dist("torch==2.4.0+cpu"), torch=disk)
     assert render_text(shown).partition("1 equal\n\n")[2].splitlines() == [
         "✗ fail: this will not run here",
         "  driver   570.124.06 (CUDA 12.8)",
