@@ -138,8 +138,10 @@ def _of_disk(disk: TorchBuild, tag: str) -> Build | None:
     """Return what an installed torch says itself; None: it is not to be understood."""
     shown = f"torch {disk.version}"
     if not disk.cuda:
-        other = "rocm" if disk.hip else "xpu" if disk.xpu else ""
-        return Build(kind=other or ("metal" if tag.startswith("darwin") else "cpu"), source=shown)
+        label = disk.version.partition("+")[2]  # an older one has no line for Intel's
+        found = (k for k, said in (("rocm", disk.hip), ("xpu", disk.xpu)) if said or k in label)
+        kind = "metal" if tag.startswith("darwin") else "cpu"
+        return Build(kind=next(found, kind), source=shown)
     cuda = read_release(disk.cuda)
     if not cuda:
         return None

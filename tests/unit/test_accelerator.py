@@ -245,6 +245,16 @@ def test_another_cuda_than_the_lock_means_is_judged_and_told() -> None:
     assert rocm.verdict is Judgement.FAIL
 
 
+@pytest.mark.parametrize("torch", [disk("2.5.1+xpu"), disk("2.5.1+xpu", xpu="20240703")])
+def test_a_build_for_intel_is_seen_by_its_label_too(torch: TorchBuild) -> None:
+    """torch 2.5 has the label, and no `xpu` in its `version.py`."""
+    verdict = of_disk(torch, "2.5.1+xpu", "torch==2.5.1+xpu\n", on="none")
+    assert "is built for Intel GPUs" in words(verdict)
+    assert "the CPU alone" not in words(verdict)
+    lock = of_disk(torch, "2.5.1+xpu", "torch==2.5.1\n", on="a100-550")
+    assert "built for Intel GPUs, the lock means CUDA 12.4" in words(lock)
+
+
 def test_files_of_another_version_than_the_metadata_are_told() -> None:
     said = words(of_disk(disk("2.3.0+cu121", "12.1", "sm_80")))
     assert "`torch` 2.4.0 is installed, but its `version.py` says 2.3.0+cu121" in said
