@@ -207,6 +207,8 @@ def _judge_foreign_build(build: Build, machine: Accelerator) -> Iterator[Reason]
             text=f"{what}; whether it has code for {join_names(ours)} is in no table",
             unknown=True,
         )
+        if machine.hidden and vendor == "amd":
+            yield _hidden("ROCR_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES or CUDA_VISIBLE_DEVICES")
     elif others:
         names = join_names(gpu.name for gpu in others)
         yield Reason(severity=Severity.ERROR, text=f"{what}, and this machine has {names}")
@@ -294,11 +296,7 @@ def _judge_surroundings(machine: Accelerator, gpus: Iterable[Gpu]) -> Iterator[R
             hint="start the kernel without LD_LIBRARY_PATH",
         )
     if machine.hidden:
-        yield Reason(
-            severity=Severity.WARNING,
-            text="CUDA_VISIBLE_DEVICES hides every GPU from this process: all runs on the CPU",
-            hint="start the kernel without it",
-        )
+        yield _hidden("CUDA_VISIBLE_DEVICES")
     sliced = [gpu.name for gpu in gpus if gpu.mig]
     if sliced:
         yield Reason(
@@ -306,3 +304,11 @@ def _judge_surroundings(machine: Accelerator, gpus: Iterable[Gpu]) -> Iterator[R
             text=f"{join_names(sliced)} is cut into slices (MIG): CUDA sees one of them a "
             "process, with its memory alone",
         )
+
+
+def _hidden(variable: str) -> Reason:
+    return Reason(
+        severity=Severity.WARNING,
+        text=f"{variable} hides every GPU from this process: all runs on the CPU",
+        hint="start the kernel without it",
+    )

@@ -60,7 +60,7 @@ class Accelerator:
     host: str = ""
     """What kind of machine it is where that matters: `wsl2`, `jetson`, `container`."""
     hidden: bool = False
-    """Whether `CUDA_VISIBLE_DEVICES` hides every GPU."""
+    """Whether `CUDA_VISIBLE_DEVICES`, or one of ROCm's, hides every GPU."""
     libraries: tuple[str, ...] = ()
     """The libraries of CUDA that `LD_LIBRARY_PATH` puts before those of the environment."""
     platform: str = ""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from envmagic.core.report import Accelerator, Gpu
 from envmagic.edge import nvidia_smi
 from envmagic.edge.hardware import find_libraries, look_around
+from envmagic.edge.visible import hides_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +105,7 @@ def complete(asked: Accelerator, around: Surroundings, environ: Mapping[str, str
         problem=problem,
         absent=absent,
         host=around.host,
-        hidden=environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"},
+        hidden=hides_all((*gpus, *ours), environ),
         libraries=find_libraries(environ.get("LD_LIBRARY_PATH", ""), sys.prefix),
     )
 

@@ -368,7 +368,11 @@ def test_gpus_that_are_hidden() -> None:
     machine = replace(machine_of("a100-550"), hidden=True)
     verdict = judge_versions(machine, torch="2.4.0")
     assert verdict.verdict is Judgement.WARN
-    assert "CUDA_VISIBLE_DEVICES hides every GPU" in words(verdict)
+    assert "warning: CUDA_VISIBLE_DEVICES hides every GPU" in words(verdict)
+    amd = replace(machine_of("amd"), hidden=True)
+    said = words(judge_versions(amd, torch="2.4.0+rocm6.1"))
+    assert "HIP_VISIBLE_DEVICES or CUDA_VISIBLE_DEVICES hides every GPU" in said
+    assert "hides" not in words(judge_versions(machine_of("amd"), torch="2.4.0+rocm6.1"))
 
 
 def test_parts_of_cuda_are_the_last_to_be_asked_and_nvjitlink_never() -> None:

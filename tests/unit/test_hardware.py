@@ -148,8 +148,50 @@ def test_libraries_that_come_before_those_of_the_environment(tmp_path: Path) -> 
     assert machine.libraries[:2] == found
 
 
-@pytest.mark.parametrize(("value", "hidden"), [("", True), ("-1", True), ("0", False)])
+TWO = (Gpu(name="A", uuid="GPU-1111-22"), Gpu(name="B", uuid="GPU-3333-44"))
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden"),
+    [
+        ("0", False),
+        ("1,0", False),
+        (" 1 ", False),
+        ("0,-1", False),
+        ("GPU-3333", False),
+        ("MIG-5c8f", False),
+        ("", True),
+        ("-1", True),
+        ("-1,0", True),
+        (",0", True),
+        ("none", True),
+        ("void", True),
+        ("NoDevFiles", True),
+        ("2", True),
+        ("GPU-5555", True),
+    ],
+)
 def test_gpus_that_are_hidden(value: str, hidden: bool) -> None:  # noqa: FBT001
     environ = {"CUDA_VISIBLE_DEVICES": value}
-    assert complete(Accelerator(), Surroundings(), environ).hidden is hidden
-    assert not complete(Accelerator(), Surroundings(), {}).hidden
+    asked = Accelerator(driver="550.54.15", gpus=TWO)
+    assert complete(asked, Surroundings(), environ).hidden is hidden
+    assert not complete(asked, Surroundings(), {}).hidden
+    others = {"HIP_VISIBLE_DEVICES": value, "ROCR_VISIBLE_DEVICES": value}
+    assert not complete(asked, Surroundings(), others).hidden
+
+
+def test_which_gpus_there_are_may_not_be_known() -> None:
+    for value in ("7", "GPU-5555"):
+        environ = {"CUDA_VISIBLE_DEVICES": value}
+        assert not complete(MISSING, Surroundings(), environ).hidden
+    unnamed = Accelerator(driver="550.54.15", gpus=(Gpu(name="A"),))
+    assert not complete(unnamed, Surroundings(), {"CUDA_VISIBLE_DEVICES": "GPU-5555"}).hidden
+
+
+@pytest.mark.parametrize(
+    "name", ["HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"]
+)
+def test_gpus_of_amd_that_are_hidden(name: str) -> None:
+    here = Surroundings(gpus=(Gpu(name="AMD gfx1100", vendor="amd"),), nvidia=False)
+    assert complete(MISSING, here, {name: "-1"}).hidden
+    assert not complete(MISSING, here, {name: "1"}).hidden
