@@ -157,7 +157,7 @@ def _ask_nvidia_smi(end: float) -> Accelerator | None:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None
-    gpus: list[dict[str, str | None]] = []
+    gpus: list[dict[str, str]] = []
     try:
         for fields in nvidia_smi.QUERIES:
             said = _run([tool, *nvidia_smi.query_arguments(fields)], end)[0]

@@ -17,6 +17,8 @@ _DRIVER = re.compile(r"<driver_version>\s*([\d.]+)\s*<")
 _CUDA = re.compile(r"<cuda_version>\s*(?:(\d+\.\d+)|[^<]*?)\s*<", re.ASCII)
 """A release, or whatever it says where there is no libcuda: `N/A`, `Not Found`."""
 _SILENT = {"", "N/A", "ERR!", "Not Supported"}
+_NONE_OF_ITS_OWN = {"[N/A]", "N/A", "[Not Supported]", "Not Supported"}
+"""What is said of the memory of a GPU that has that of the machine."""
 
 
 def query_arguments(fields: tuple[str, ...]) -> list[str]:
@@ -28,24 +30,22 @@ DETAILS = ["-q", "-x"]
 """The arguments that ask for all else, as `read_machine` reads it: the CUDA of the driver."""
 
 
-def read_gpus(said: str, fields: tuple[str, ...]) -> list[dict[str, str | None]]:
-    """Return what each GPU is said to be, by field; a line that is no such answer is none."""
+def read_gpus(said: str, fields: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return what is said of each GPU, by field; a line that is no such answer is none."""
     rows = [[cell.strip() for cell in line.split(",")] for line in said.splitlines()]
     return [
-        {field: _told(cell) for field, cell in zip(fields, row, strict=True)}
+        dict(zip(fields, row, strict=True))
         for row in rows
         if len(row) == len(fields) and row[0].isdecimal()
     ]
 
 
-def read_machine(
-    gpus: list[dict[str, str | None]], details: str, no_cuda: str
-) -> Accelerator | None:
+def read_machine(gpus: list[dict[str, str]], details: str, no_cuda: str) -> Accelerator | None:
     """Return the driver and the GPUs; None: that was no answer.
 
     `no_cuda` is what it means that the driver has no CUDA here.
     """
-    drivers = [*(gpu["driver_version"] for gpu in gpus), *_DRIVER.findall(details)]
+    drivers = [*(_told(gpu["driver_version"]) for gpu in gpus), *_DRIVER.findall(details)]
     driver = next((driver for driver in drivers if driver), None)
     if driver is None:
         return None
@@ -64,14 +64,15 @@ def _told(cell: str) -> str | None:
     return None if cell in _SILENT or cell.startswith("[") else cell
 
 
-def _gpu(told: dict[str, str | None]) -> Gpu:
+def _gpu(said: dict[str, str]) -> Gpu:
+    told = {field: _told(cell) for field, cell in said.items()}
     return Gpu(
         name=told["name"] or f"GPU {told['index']}",
         uuid=told["uuid"],
         memory_total=_bytes(told["memory.total"]),
         memory_used=_bytes(told["memory.used"]),
         capability=told.get("compute_cap"),
-        unified=told["memory.total"] is None and told["name"] is not None,
+        unified=said["memory.total"] in _NONE_OF_ITS_OWN and told["name"] is not None,
         mig=_switch(told.get("mig.mode.current")),
         ecc=_switch(told.get("ecc.mode.current")),
     )

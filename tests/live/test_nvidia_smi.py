@@ -103,6 +103,16 @@ def test_memory_that_is_shared_and_a_gpu_that_is_lost(folder: Path) -> None:
     assert probe().gpus == (unified, Gpu(name="GPU 1"))
 
 
+@pytest.mark.parametrize(
+    "said", ["[Unknown Error]", "[Insufficient Permissions]", "ERR!", "[GPU is lost]"]
+)
+def test_memory_that_is_not_told_is_not_that_of_the_machine(folder: Path, said: str) -> None:
+    first = GPUS.splitlines(keepends=True)[0]
+    put_nvidia_smi(folder, gpus=first.replace("81920, 4", f"{said}, {said}"))
+    assert probe().gpus == (replace(A100, memory_total=None, memory_used=None),)
+    assert describe_machine(sys.executable, {}).gpus[0].memory_total is None
+
+
 @pytest.mark.parametrize("said", ["", "NVIDIA-SMI couldn't find libnvidia-ml.so library.\n"])
 def test_one_that_does_not_know_either_adds_nothing(folder: Path, said: str) -> None:
     put_nvidia_smi(folder, gpus=said, old=said, details=said)
