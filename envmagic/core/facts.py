@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 _FOLDER = Path(__file__).parent.with_name("data")
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _ARCHITECTURE = re.compile(r"(sm|compute)_(\d{2,3})([af]?)", re.ASCII)
 _FIRST_FAMILY = (10, 0)
 
@@ -20,7 +21,7 @@ Release = tuple[int, ...]
 def read_release(text: str | None) -> Release:
     """Return a CUDA release or a compute capability; empty where the text is none."""
     parts = (text or "").split(".")[:2]
-    return tuple(int(part) for part in parts) if all(p.isdigit() for p in parts) else ()
+    return tuple(map(int, parts)) if all(map(_NUMBER.fullmatch, parts)) else ()
 
 
 def show_release(release: Release) -> str:

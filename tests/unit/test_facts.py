@@ -44,6 +44,16 @@ def test_releases_are_read() -> None:
     assert facts.read_release("12.1.105") == (12, 1)
     assert facts.read_release("12") == (12,)
     assert facts.read_release(None) == facts.read_release("none") == ()
+    for odd in (
+        "",
+        "12.",
+        ".1",
+        "12.\N{SUPERSCRIPT TWO}",
+        "1\N{ARABIC-INDIC DIGIT TWO}",
+        "-1",
+        "9" * 5000,
+    ):
+        assert facts.read_release(odd) == ()
     assert facts.show_release((12, 1)) == "12.1"
 
 
