@@ -106,3 +106,9 @@ def test_the_label_of_a_configured_index_counts(bare_environment: Environment) -
     told = json.loads(story.run("diff", "--json", **places).stdout)["accelerator"]
     assert told["wanted"]["cuda"] == "12.6"
     assert told["wanted"]["from"] == "torch 2.99.0 from an index of cu126"
+    # Nor is an index asked where pip is told so: what counts then is where links are found.
+    nothing = json.loads(story.run("diff", "--json", **places, PIP_NO_INDEX="1").stdout)
+    assert nothing["accelerator"]["wanted"]["cuda"] is None
+    links = {"PIP_FIND_LINKS": "https://e.org/whl/cu128", "PIP_NO_INDEX": "yes"}
+    told = json.loads(story.run("diff", "--json", **places, **links).stdout)["accelerator"]
+    assert told["wanted"]["cuda"] == "12.8"

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pip._internal.commands import create_command
+from pip._internal.models.index import PyPI
 
 from envmagic.core.cuda_build import find_label
 from envmagic.edge.configuration import configured_places
 from envmagic.edge.probe import look_at_platform
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 URL = "https://e.org/whl/cu{}"
+FILES = ("shared/pip", ".pip", ".config/pip", "prefix")
+"""Where pip looks below the home of these tests, the last one counts most."""
+
+
+@contextmanager
+def at_home(folder: Path) -> Iterator[pytest.MonkeyPatch]:
+    """A home without a configuration, and without the variables of whoever runs this."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [*os.environ]:
+            if name.startswith(("PIP_", "XDG_CONFIG_HOME")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(folder))
+        patch.setenv("XDG_CONFIG_DIRS", str(folder / "shared"))
+        patch.setattr(sys, "prefix", str(folder / "prefix"))
+        yield patch
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without a configuration, and the machine's own files out of sight."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "shared"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
-    return tmp_path
+def home(tmp_path: Path) -> Iterator[Path]:
+    with at_home(tmp_path):
+        yield tmp_path
 
 
 def write(path: Path, text: str) -> Path:
@@ -33,7 +54,60 @@ def write(path: Path, text: str) -> Path:
 
 
 def places() -> tuple[str, ...]:
-    return configured_places(look_at_platform())
+    return configured_places(replace(look_at_platform(), prefix=sys.prefix))
+
+
+def ours() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"--index-url": [PyPI.simple_url]}
+    split = [place.partition(" ") for place in places()]
+    if any(name == "--index-url" for name, _, _ in split):
+        found["--index-url"] = []
+    for name, _, value in split:
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def pips() -> dict[str, list[str]]:
+    """Return what pip's own parser makes of the same files and variables."""
+    options, _ = create_command("wheel").parser.parse_args([])
+    found = {
+        "--index-url": [options.index_url],
+        "--extra-index-url": options.extra_index_urls or [],
+        "--find-links": options.find_links or [],
+        "--no-index": [""] if options.no_index else [],
+    }
+    return {name: values for name, values in found.items() if values}
+
+
+NAMES = ["index-url", "index_url", "pypi-url", "extra-index-url", "Extra_Index_Url"]
+NAMES += ["find-links", "--find-links", "timeout"]
+VALUES = ["", URL.format(118), f"{URL.format(121)} {URL.format(124)}", "17"]
+
+
+def section(options: dict[str, str]) -> str:
+    lines = {name.lower().replace("_", "-").removeprefix("--"): name for name in options}
+    return "".join(f"{name} = {options[name]}\n" for name in lines.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_what_is_configured_is_what_pip_reads(data: st.DataObject) -> None:
+    values = {name: st.sampled_from(VALUES) for name in NAMES} | {"timeout": st.just("17")}
+    options = st.fixed_dictionaries(
+        {}, optional={**values, "no-index": st.sampled_from(["yes", "0", ""])}
+    )
+    sections = st.dictionaries(st.sampled_from(["global", "wheel", "install"]), options)
+    files = data.draw(st.dictionaries(st.sampled_from([*FILES, "named"]), sections))
+    variables = data.draw(st.dictionaries(st.sampled_from(NAMES[::3]), st.sampled_from(VALUES[:3])))
+    with TemporaryDirectory() as folder, at_home(Path(folder)) as patch:
+        if data.draw(st.booleans()):
+            patch.setenv("PIP_CONFIG_FILE", str(Path(folder, "named", "pip.conf")))
+        for place, said in files.items():
+            text = "".join(f"[{name}]\n{section(found)}" for name, found in said.items())
+            write(Path(folder, place, "pip.conf"), text)
+        for name, value in variables.items():
+            patch.setenv(f"PIP_{name.upper().replace('-', '_')}", value)
+        assert ours() == pips()
 
 
 @pytest.mark.parametrize(
