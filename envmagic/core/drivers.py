@@ -110,7 +110,7 @@ def covers(build: Build, gpu: Gpu) -> bool | None:
     if not build.architectures:
         # What a CUDA release can compile for, others than torch are mostly compiled for.
         return True if not build.torch and capability <= newest else None
-    told = [runs_on(architecture, capability) for architecture in build.architectures]
+    told = [runs_on(code, capability, build.cuda) for code in build.architectures]
     return True if True in told else None if None in told else False
 
 
@@ -211,4 +211,4 @@ def _way_out(build: Build, capability: Release, tag: str, served: Release) -> st
 
 
 def _fits(cuda: Release, codes: Iterable[str], capability: Release, served: Release) -> bool:
-    return (not served or served[0] >= cuda[0]) and any(runs_on(c, capability) for c in codes)
+    return (not served or served[0] >= cuda[0]) and any(runs_on(c, capability, cuda) for c in codes)

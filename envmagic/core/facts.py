@@ -148,12 +148,15 @@ def failure_hint(words: str) -> str:
 
 
 @cache
-def _cubins() -> dict[str, frozenset[str]]:
-    return {code: frozenset(runs_on.split()) for code, runs_on in _rows("cubins")}
+def _cubins(cuda: Release) -> dict[str, frozenset[str]]:
+    rows = (row for row in _rows("cubins") if read_release(row[1]) <= cuda)
+    return {code: frozenset(runs_on.split()) for code, _, runs_on in rows}
 
 
-def runs_on(architecture: str, capability: Release) -> bool | None:
+def runs_on(architecture: str, capability: Release, cuda: Release = ()) -> bool | None:
     """Whether code for an architecture runs on a compute capability; None: that is not known.
+
+    `cuda` is the release that compiled it.
 
     `sm_80` is compiled, `compute_80` (PTX) can be so later, for all that is newer. With the
     features of one architecture alone (`sm_90a`) both run on nothing else, with those of a
@@ -167,14 +170,14 @@ def runs_on(architecture: str, capability: Release) -> bool | None:
     if features == "a":
         return capability == code
     if features == "f":
-        return _covers_family(code, capability) if code >= _FIRST_FAMILY else None
-    return capability >= code if kind == "compute" else _covers_family(code, capability)
+        return _covers_family(code, capability, cuda) if code >= _FIRST_FAMILY else None
+    return capability >= code if kind == "compute" else _covers_family(code, capability, cuda)
 
 
-def _covers_family(code: Release, capability: Release) -> bool:
+def _covers_family(code: Release, capability: Release, cuda: Release) -> bool:
     """Whether compiled code runs; in what is newer than the table, on the same major's."""
     number = "".join(map(str, capability))
-    listed = _cubins().get("".join(map(str, code)))
+    listed = _cubins(cuda).get("".join(map(str, code)))
     if listed is not None:
         return number in listed
     return code[0] == capability[0] and code <= capability

@@ -122,6 +122,17 @@ def test_code_runs_on_a_gpu(
     assert facts.runs_on(architecture, capability) is runs
 
 
+@pytest.mark.parametrize(("cuda", "runs"), [((), False), ((13, 0), False), ((13, 2), True)])
+def test_a_jetson_runs_the_code_of_others_since_cuda_13_2(
+    cuda: facts.Release,
+    runs: bool,  # noqa: FBT001
+) -> None:
+    assert facts.runs_on("sm_80", (8, 7), cuda) is runs
+    assert facts.runs_on("sm_86", (8, 7), cuda) is runs
+    assert facts.runs_on("sm_80", (8, 6), cuda)
+    assert not facts.runs_on("sm_87", (8, 6), cuda)
+
+
 def test_a_part_of_cuda_belongs_to_a_release() -> None:
     assert facts.component_release("nvidia-cublas-cu12", "12.1.3.1") == (12, 1)
     assert facts.component_release("nvidia-cublas-cu12", "1.0") == ()
