@@ -188,6 +188,16 @@ def test_what_was_built_for_another_torch_is_not_taken_from_the_cache(
     assert (story.environment.prefix / "share/built/saw.txt").read_text() == "2.4.0"
 
 
+def test_what_a_build_requires_goes_nowhere_else(story: Story, tmp_path: Path) -> None:
+    """pip's own isolation knows these variables; another front end inherits them."""
+    tree = make_project(tmp_path / "src", "edited", "0.1", build_requires=["helper"])
+    target = tmp_path / "target"
+    story.write(f"-e {tree}#egg=edited")
+    story.sync(PIP_USER="1", PIP_TARGET=str(target))
+    assert story.environment.freeze()["edited"] == "0.1"
+    assert not target.exists()
+
+
 def test_stop_in_a_build_beside_torch(story: Story, house: Wheelhouse, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     body = (
