@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from envmagic.core.companions import IMPORT_TORCH
+from envmagic.core.cuda_build import TORCH
 from envmagic.core.engine import (
     absent_name,
     build_command,
@@ -35,11 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from envmagic.core.model import Change, Distribution, Pin
+    from envmagic.core.model import Change, Distribution, Name, Pin
     from envmagic.core.nodes import Command
     from envmagic.edge.stage import Stage
 
 UNTOUCHED = "nothing was changed"
+_NOT_YET = re.compile(r"^error: its build requires ([\w.-]+), which is not there yet", re.MULTILINE)
 
 
 class _LackingError(EngineError):
@@ -48,7 +51,7 @@ class _LackingError(EngineError):
 
 @dataclass
 class Builder:
-    """Builds into one stage, and leaves nothing else, there or elsewhere.
+    """Builds into one stage, and leaves nothing else there.
 
     `run` runs a command, and returns its exit code and what it said.
     """
@@ -59,6 +62,8 @@ class Builder:
     tell: Callable[[Progress], None]
     notes: list[Finding] = field(default_factory=list)
     """What a build has seen of what will be installed."""
+    given: tuple[Name, ...] = ()
+    """What a build must not fetch for itself: torch, where that is to be there."""
 
     def build(self, changes: Sequence[Change], staying: Sequence[Distribution]) -> None:
         """Build what can be built now; `staying` is what is installed and will be.
@@ -67,6 +72,8 @@ class Builder:
         EngineError for what cannot be built, or where nothing can be built any more.
         """
         waiting: list[EngineError] = []
+        coming = {*(c.name for c in changes), *(d.name for d in staying), *self.stage.known()}
+        self.given = tuple({TORCH} & coming)
         for done, change in enumerate(changes):
             progress = Progress(phase="Building", done=done, total=len(changes), detail=change.name)
             self.tell(progress)
@@ -89,30 +96,57 @@ class Builder:
     ) -> None:
         pin = change.pin
         assert pin is not None  # noqa: S101 (nothing else is built)
-        code, said = self._run(self._command_alone(change, pin), folder)
-        if not code:
-            return
-        wheels = self.stage.wheels().values()
-        providers = find_providers(wheels, staying)
-        beside = _find_wanted(change, said, providers)
+        wheels = self.stage.wheels()
+        providers = find_providers(wheels.values(), staying)
+        code, said = self._build_alone(change, pin, folder, providers)
+        beside = _find_wanted(change, said, providers) if code else []
         source = _find_source(pin, folder)
         if beside and source:
             self.tell(replace(progress, detail=f"{change.name}, beside {beside[0].name}"))
-            future = self.stage.write("future.json", describe_future(wheels, staying))
-            command = build_command(pin, source, self.stage.wheels_folder, self.options, future)
-            code, said = self._run(command, folder)
+            future = self.stage.write("future.json", describe_future(wheels.values(), staying))
+            code, said = self._run(self._command_of_tree(pin, source, future), folder)
         if code:
             raise _failure(change, pin, said, providers)
-        self.notes.append(_built_beside(change, beside))
+        self.notes += [_built_beside(change, beside)] if beside else []
 
-    def _command_alone(self, change: Change, pin: Pin) -> Command:
-        if pin.source.editable:
-            return build_command(pin, folder_of(pin.source), self.stage.wheels_folder, self.options)
+    def _build_alone(
+        self, change: Change, pin: Pin, folder: Path, providers: Container[str]
+    ) -> tuple[int, str]:
+        """Build what sees nothing of what will be installed, if it can be built so.
+
+        Where torch is one of that, pip does not build: it would give a build the newest
+        torch that it finds, or take from its cache what was built for another one.
+        """
+        if not self.given and not pin.source.editable:
+            return self._run(self._command_of_pip(change, cached=True), folder)
+        code, said = 1, ""
+        if pin.source.kind is not SourceKind.DIRECTORY:
+            code, said = self._fetch_source(change, folder)
+        source = _find_source(pin, folder)
+        if not source:
+            return code, said
+        if change.name in IMPORT_TORCH and TORCH in providers:
+            return 1, ""
+        return self._run(self._command_of_tree(pin, source), folder)
+
+    def _fetch_source(self, change: Change, folder: Path) -> tuple[int, str]:
+        """Let pip unpack a source tree, and give up before it runs any code of that.
+
+        Before it does, it notes down what it builds, in a folder that is not there.
+        """
+        command = self._command_of_pip(change, cached=False)
+        nowhere = ("PIP_BUILD_TRACKER", str(folder / "nowhere"))
+        return self._run(replace(command, environment=(*command.environment, nowhere)), folder)
+
+    def _command_of_pip(self, change: Change, *, cached: bool) -> Command:
         text, secrets = hide_secrets(fetch_text([change], self.options), os.environ)
         requirements = self.stage.write("requirements.txt", text)
-        # pip's cache knows a wheel by its source alone, not by the torch that it is for.
-        cached = pin.name not in IMPORT_TORCH
         return source_command(requirements, self.stage.wheels_folder, secrets, cached=cached)
+
+    def _command_of_tree(self, pin: Pin, source: str, *future: Path) -> Command:
+        command = build_command(pin, source, self.stage.wheels_folder, self.options, *future)
+        given = [f"--given={name}" for name in self.given]
+        return replace(command, arguments=(*command.arguments, *given))
 
     def _run(self, command: Command, folder: Path) -> tuple[int, str]:
         """Run a command whose temporary files lie in a folder, which nothing outlives."""
@@ -124,7 +158,7 @@ def _find_wanted(
     change: Change, said: str, providers: Mapping[str, Distribution]
 ) -> list[Distribution]:
     """Return what a build that failed alone would have had of what will be installed."""
-    modules = [*missing_modules(said), *(["torch"] if change.name in IMPORT_TORCH else ())]
+    modules = [*_missing(said), *(["torch"] if change.name in IMPORT_TORCH else ())]
     found = [providers[module] for module in dict.fromkeys(modules) if module in providers]
     # What no index has that may be asked, such as setuptools where there is none.
     absent = canonical_name(absent_name(said))
@@ -153,9 +187,14 @@ def _built_beside(change: Change, beside: Iterable[Distribution]) -> Finding:
     )
 
 
+def _missing(said: str) -> list[str]:
+    """Return the modules that a build did not find, and what it was not given."""
+    return [*missing_modules(said), *_NOT_YET.findall(said)]
+
+
 def _failure(change: Change, pin: Pin, said: str, there: Container[str]) -> EngineError:
     text = f"`{change.name}`{where_of(pin)} cannot be built"
-    missing = [module for module in missing_modules(said) if module not in there]
+    missing = [module for module in _missing(said) if module not in there]
     if not missing:
         hint = hint_for(said) or "pin a version that has a wheel"
         return EngineError(f"{text}; {UNTOUCHED}\n{last_words(said)}", hint)

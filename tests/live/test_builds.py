@@ -121,6 +121,29 @@ def test_a_build_sees_the_torch_of_the_lock_and_not_an_older_one(
     assert seen(story) == ["2.4.0", "alpha", "helper"]
 
 
+def test_a_build_that_requires_torch_sees_that_of_the_lock(story: Story, house: Wheelhouse) -> None:
+    """pip alone would give it the newest."""
+    house.add("torch", "2.9.0", files={"torch/__init__.py": TORCH.format(version="2.9.0")})
+    for name, requires in (("declared", ["torch>=2.1"]), ("causal-conv1d", ["torch", "helper"])):
+        body = LOOK.format(name=name)
+        house.add_sdist(name, "1.0", setup_body=body, build_requires=requires)
+    story.write("declared==1.0", "causal-conv1d==1.0", "torch==2.4.0")
+    done = story.sync()
+    assert seen(story, "declared") == ["2.4.0", "alpha"]
+    assert seen(story, "causal-conv1d") == ["2.4.0", "alpha", "helper"]
+    assert "`declared` was built beside `torch==2.4.0`" in done.stdout
+
+
+def test_a_build_that_requires_another_torch_is_refused(story: Story, house: Wheelhouse) -> None:
+    house.add("torch", "2.9.0")
+    house.add_sdist("newer", "1.0", build_requires=["torch>=2.6"])
+    story.write("newer==1.0", "torch==2.4.0")
+    before = story.environment.manifest()
+    done = story.sync(code=4)
+    assert "its build requires `torch>=2.6`, and torch 2.4.0 it will be" in done.stderr
+    assert story.environment.manifest() == before
+
+
 def test_a_build_sees_the_torch_that_stays(story: Story, house: Wheelhouse) -> None:
     story.environment.install(house, "torch==2.4.0", "alpha==1.0")
     story.write("ext==1.0", "torch==2.4.0")
@@ -176,16 +199,16 @@ def test_flash_attn_as_it_is(story: Story, house: Wheelhouse) -> None:
 def test_what_was_built_for_another_torch_is_not_taken_from_the_cache(
     story: Story, house: Wheelhouse, tmp_path: Path
 ) -> None:
-    add_flash_attn(house)
+    house.add_sdist("bindings", "1.0", setup_body=LOOK.format(name="bindings"))
     story.environment.install(house, "torch==2.3.0", "alpha==1.0")
     wheel = ("wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", tmp_path)
-    flash = (f"--find-links={house.folder}", "flash_attn==2.8.0")
-    assert "Building wheel" in story.environment.pip(*wheel, *flash).stdout
-    (tmp_path / "flash_attn-2.8.0-py3-none-any.whl").unlink()
-    assert "Building wheel" not in story.environment.pip(*wheel, *flash).stdout
-    story.write("flash_attn==2.8.0", "torch==2.4.0")
+    wanted = (f"--find-links={house.folder}", "bindings==1.0")
+    assert "Building wheel" in story.environment.pip(*wheel, *wanted).stdout
+    (tmp_path / "bindings-1.0-py3-none-any.whl").unlink()
+    assert "Building wheel" not in story.environment.pip(*wheel, *wanted).stdout
+    story.write("bindings==1.0", "torch==2.4.0")
     story.sync()
-    assert (story.environment.prefix / "share/built/saw.txt").read_text() == "2.4.0"
+    assert seen(story, "bindings") == ["2.4.0", "alpha"]
 
 
 def test_what_a_build_requires_goes_nowhere_else(story: Story, tmp_path: Path) -> None:
