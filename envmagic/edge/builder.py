@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess  # noqa: TID251 (its exception alone)
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from build import BuildBackendException, BuildException, ProjectBuilder
+from build import BuildBackendException, BuildException, FailedProcessError, ProjectBuilder
 from build.env import DefaultIsolatedEnv
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -123,6 +124,16 @@ def _main() -> None:
         print(build_one(**vars(parser.parse_args())))  # noqa: T201 (its answer)
     except (BuildException, BuildBackendException) as failure:
         sys.exit(str(failure))  # the backend has told why
+    except FailedProcessError as failure:
+        sys.exit(_retell(failure.exception))
+    except subprocess.CalledProcessError as failure:
+        sys.exit(_retell(failure))
+
+
+def _retell(failure: subprocess.CalledProcessError) -> str:
+    """Return what a process said that could not do what a build needs, mostly pip."""
+    said = (failure.stdout, failure.stderr)
+    return b"\n".join(part for part in said if part).decode("utf-8", "replace") or str(failure)
 
 
 if __name__ == "__main__":

@@ -195,6 +195,10 @@ def _missing(said: str) -> list[str]:
 def _failure(change: Change, pin: Pin, said: str, there: Container[str]) -> EngineError:
     text = f"`{change.name}`{where_of(pin)} cannot be built"
     missing = [module for module in _missing(said) if module not in there]
+    absent = absent_name(said)
+    if absent and canonical_name(absent) != change.name:
+        hint = f"its build requires `{absent}`, which none of the places has that were asked"
+        return EngineError(f"{text}; {UNTOUCHED}\n{last_words(said)}", hint_for(said) or hint)
     if not missing:
         hint = hint_for(said) or "pin a version that has a wheel"
         return EngineError(f"{text}; {UNTOUCHED}\n{last_words(said)}", hint)

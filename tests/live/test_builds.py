@@ -221,6 +221,20 @@ def test_what_a_build_requires_goes_nowhere_else(story: Story, tmp_path: Path) -
     assert not target.exists()
 
 
+def test_what_an_editable_requires_and_no_place_has(story: Story, tmp_path: Path) -> None:
+    tree = make_project(tmp_path / "src", "edited", "0.1", build_requires=["nosuchthing"])
+    story.write(f"-e {tree}#egg=edited")
+    done = story.sync(code=4)
+    assert "No matching distribution found for nosuchthing" in done.stderr
+    assert "its build requires `nosuchthing`" in done.stderr
+    assert "Traceback" not in done.stderr
+    story.places = []
+    story.write("--index-url http://127.0.0.1:9/simple", f"-e {tree}#egg=edited")
+    done = story.sync(PIP_RETRIES="1", code=4)
+    assert "the index does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_stop_in_a_build_beside_torch(story: Story, house: Wheelhouse, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     body = (
