@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 UNTOUCHED = "nothing was changed"
 _NOT_YET = re.compile(r"^error: its build requires ([\w.-]+), which is not there yet", re.MULTILINE)
+_EXCEPTION = re.compile(
+    r"^\W*([\w.]+(?:Error|Exception|Exit)\b.*|error: its build requires.*)", re.MULTILINE
+)
 
 
 class _LackingError(EngineError):
@@ -194,22 +197,36 @@ def _missing(said: str) -> list[str]:
 
 def _failure(change: Change, pin: Pin, said: str, there: Container[str]) -> EngineError:
     text = f"`{change.name}`{where_of(pin)} cannot be built"
+    words = _last_words(said)
     missing = [module for module in _missing(said) if module not in there]
     absent = absent_name(said)
     if absent and canonical_name(absent) != change.name:
         hint = f"its build requires `{absent}`, which none of the places has that were asked"
-        return EngineError(f"{text}; {UNTOUCHED}\n{last_words(said)}", hint_for(said) or hint)
+        return EngineError(f"{text}; {UNTOUCHED}\n{words}", hint_for(said) or hint)
     if not missing:
         hint = hint_for(said) or "pin a version that has a wheel"
-        return EngineError(f"{text}; {UNTOUCHED}\n{last_words(said)}", hint)
-    module = missing[-1]
+        return EngineError(f"{text}; {UNTOUCHED}\n{words}", hint)
+    module = next(iter(_missing(_last_exception(said))), "")
+    if module not in missing:  # what it did not find first, it did not mind, perhaps
+        hint = f"it did not find {join_names(missing)} either, if that matters"
+        return _LackingError(f"{text}; {UNTOUCHED}\n{words}", hint)
     return _LackingError(
         f"{text}: its build imports `{module}`, which neither the lock brings nor what stays "
-        f"here; {UNTOUCHED}",
+        f"here; {UNTOUCHED}\n{words}",
         f"pin the URL of a wheel of `{change.name}` that is built already; or add what has "
         f"`{module}` to the lock; or install that first, then `{change.name}` with "
         "`pip install --no-build-isolation`",
     )
+
+
+def _last_words(said: str) -> str:
+    """Return what a build complained of: its last exception, and what was made of that."""
+    words, error = last_words(said), last_words(_last_exception(said))
+    return words if error in words else f"{error}\n{words}"
+
+
+def _last_exception(said: str) -> str:
+    return next(iter(_EXCEPTION.findall(said)[::-1]), "")
 
 
 def where_of(pin: Pin) -> str:

@@ -211,6 +211,24 @@ def test_what_was_built_for_another_torch_is_not_taken_from_the_cache(
     assert seen(story, "bindings") == ["2.4.0", "alpha"]
 
 
+def test_an_error_is_not_hidden_by_a_module_that_the_build_can_do_without(
+    story: Story, house: Wheelhouse
+) -> None:
+    body = """\
+import traceback
+try:
+    import apex
+except ImportError:
+    traceback.print_exc()
+raise RuntimeError("nvcc was not found")
+"""
+    house.add_sdist("choosy", "1.0", setup_body=body)
+    story.write("choosy==1.0")
+    done = story.sync(code=4)
+    assert "RuntimeError: nvcc was not found" in done.stderr
+    assert "its build imports" not in done.stderr
+
+
 def test_what_a_build_requires_goes_nowhere_else(story: Story, tmp_path: Path) -> None:
     """pip's own isolation knows these variables; another front end inherits them."""
     tree = make_project(tmp_path / "src", "edited", "0.1", build_requires=["helper"])
