@@ -30,6 +30,7 @@ from envmagic.core.model import (
 )
 from envmagic.core.redact import hide_secrets
 from envmagic.core.report import Progress
+from envmagic.core.requirement import parse_requirement
 from envmagic.edge.future import describe_future, find_providers
 from envmagic.edge.origin import folder_of
 
@@ -110,6 +111,7 @@ class Builder:
             code, said = self._run(self._command_of_tree(pin, source, future), folder)
         if code:
             raise _failure(change, pin, said, providers)
+        _check(pin, self.stage.known(), wheels)
         self.notes += [_built_beside(change, beside)] if beside else []
 
     def _build_alone(
@@ -155,6 +157,19 @@ class Builder:
         """Run a command whose temporary files lie in a folder, which nothing outlives."""
         environment = (*command.environment, ("TMPDIR", str(folder)))
         return self.run(replace(command, environment=environment))
+
+
+def _check(pin: Pin, there: Mapping[Name, Distribution], before: Container[Name]) -> None:
+    """Make sure that what was built is what the lock wants, which only its name says."""
+    built = there.get(pin.name)
+    if built is not None and parse_requirement(f"{pin.name}{pin.specifier}").allows(built.version):
+        return
+    found = [built] if built else [d for name, d in there.items() if name not in before]
+    what = join_names(f"{d.name}=={d.version}" for d in found) or "something else"
+    raise EngineError(
+        f"the source of `{pin.name}{pin.specifier}`{where_of(pin)} is that of {what}; {UNTOUCHED}",
+        "write the name and the version that it has",
+    )
 
 
 def _find_wanted(

@@ -229,6 +229,16 @@ raise RuntimeError("nvcc was not found")
     assert "its build imports" not in done.stderr
 
 
+def test_a_tree_of_another_name_is_refused_at_once(story: Story, tmp_path: Path) -> None:
+    built = tmp_path / "built"
+    body = f"open({str(built)!r}, 'a').write('x')\n"
+    tree = make_project(tmp_path / "src", "real", "0.1", setup_body=body)
+    story.write(f"-e {tree}#egg=other")
+    done = story.sync(code=4)
+    assert "first_env.txt:1) is that of `real==0.1`" in done.stderr
+    assert built.read_text() == "x"
+
+
 def test_what_a_build_requires_goes_nowhere_else(story: Story, tmp_path: Path) -> None:
     """pip's own isolation knows these variables; another front end inherits them."""
     tree = make_project(tmp_path / "src", "edited", "0.1", build_requires=["helper"])
