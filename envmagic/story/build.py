@@ -55,9 +55,11 @@ class _LackingError(EngineError):
 
 @dataclass
 class Builder:
-    """Builds into one stage, and leaves nothing else there.
+    """Builds into one stage, and leaves nothing else there, nor in any temporary folder.
 
-    `run` runs a command, and returns its exit code and what it said.
+    A source tree that the lock names by its folder is built where it lies, as by pip: what
+    its backend leaves there (`build`, `*.egg-info`) is not ours to clear away. `run` runs a
+    command, and returns its exit code and what it said.
     """
 
     stage: Stage
