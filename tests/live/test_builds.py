@@ -6,16 +6,15 @@ import io
 import os
 import signal
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
-from support.wheels import make_project
+from support.wheels import make_git_repository, make_project
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.environment import Environment
 
 pytestmark = pytest.mark.live
@@ -163,13 +162,18 @@ def test_without_torch_it_is_refused_with_the_ways_out(story: Story) -> None:
     assert story.environment.manifest() == before
 
 
-def test_a_build_that_fails_beside_torch_changes_nothing(story: Story, house: Wheelhouse) -> None:
+def test_a_build_that_fails_beside_torch_leaves_nothing(
+    story: Story, house: Wheelhouse, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     house.add_sdist("ext", "2.0", needs_import="torch", fails=True)
     story.write("ext==2.0", "torch==2.4.0")
     before = story.environment.manifest()
-    done = story.sync(code=4)
+    done = story.sync(code=4, TMPDIR=str(temporary))
     assert "this project was made so that it cannot be built" in done.stderr
     assert story.environment.manifest() == before
+    assert list(temporary.iterdir()) == []
 
 
 def test_what_imports_what_is_built_itself_waits_for_it(story: Story, house: Wheelhouse) -> None:
@@ -184,6 +188,21 @@ def test_an_editable_is_built_beside_torch(story: Story, tmp_path: Path) -> None
     story.write(f"-e {tree}#egg=edited", "torch==2.4.0")
     story.sync()
     assert seen(story, "edited") == ["2.4.0", "alpha"]
+
+
+def test_repositories_and_folders_are_built_beside_torch(story: Story, tmp_path: Path) -> None:
+    look = {name: LOOK.format(name=name) for name in ("gitted", "mamba-ssm")}
+    tree = make_project(
+        tmp_path / "git", "gitted", "0.1", setup_body=look["gitted"], build_requires=["torch"]
+    )
+    commit = make_git_repository(tree)
+    folder = make_project(tmp_path / "src", "mamba-ssm", "2.2", setup_body=look["mamba-ssm"])
+    story.write(
+        f"gitted @ git+file://{tree}@{commit}", f"mamba-ssm @ file://{folder}", "torch==2.4.0"
+    )
+    story.sync()
+    assert seen(story, "gitted") == seen(story, "mamba-ssm") == ["2.4.0", "alpha"]
+    assert story.kinds() == {}
 
 
 def test_flash_attn_as_it_is(story: Story, house: Wheelhouse) -> None:
@@ -266,7 +285,8 @@ def test_what_an_editable_requires_and_no_place_has(story: Story, tmp_path: Path
 def test_stop_in_a_build_beside_torch(story: Story, house: Wheelhouse, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     body = (
-        f"import torch, time\nopen({str(begun)!r}, 'w').write(torch.__version__)\ntime.sleep(60)\n"
+        f"import os, torch, time\nwith open({str(begun)!r}, 'w') as file:\n"
+        "    file.write(f'{os.getpid()} {torch.__version__}')\ntime.sleep(60)\n"
     )
     house.add_sdist("ext", "2.0", setup_body=body)
     story.write("ext==2.0", "torch==2.4.0")
@@ -274,11 +294,13 @@ def test_stop_in_a_build_beside_torch(story: Story, house: Wheelhouse, tmp_path:
     process = story.environment.start(
         "-m", "envmagic", "sync", story.lock, "--yes", *story.places, env=QUIET
     )
-    wait_until(lambda: begun.exists() and begun.read_text() == "2.4.0")
+    wait_until(lambda: begun.exists() and begun.read_text().endswith(" 2.4.0"))
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "cancelled; nothing was changed" in said
+    builds = Path("/proc", begun.read_text().split()[0], "cmdline")
+    wait_until(lambda: not (builds.exists() and builds.read_bytes()), timeout=5)
     assert story.environment.manifest() == before
     home = story.environment.prefix / ".envmagic"
     assert not [path for path in home.rglob("*") if path.name in {"build", "future.json"}]
