@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import shlex
 import threading
@@ -51,6 +52,16 @@ _FILES = 200
 """How many files of a lock can be opened by a click."""
 _REQUIRERS = 200
 """How many of those that require a project are told."""
+
+
+class OutdatedError(EnvmagicError):
+    """A request of a newer sidebar, which is not known here."""
+
+    def __init__(self, request: str) -> None:
+        super().__init__(
+            f"envmagic {VERSION} in this kernel does not know what the sidebar asks for: {request}",
+            "install the sidebar's version here, and restart the kernel",
+        )
 
 
 class Reply:
@@ -125,7 +136,10 @@ class Panel:
             "dismiss": self.dismiss,
             "freeze": self.freeze,
         }
-        return methods[method](**arguments)
+        asked = methods.get(method)
+        if asked is None or not _takes(asked, arguments):
+            raise OutdatedError(f"`{method}` ({', '.join(arguments)})")
+        return asked(**arguments)
 
     def look(self, lock: str = "", options: str = "", preferred: str = "") -> Json:
         """Compare this kernel with a lock: this one, the last one, the preferred, or that here.
@@ -252,6 +266,8 @@ class Panel:
             ),
             "sync": (f"Sync with `{name}`", lambda face: synchronize(request, self._node, face)),
         }
+        if what not in tasks:
+            raise OutdatedError(f"`{what}`")
         return tasks[what]
 
     def work(self, log: int = 0) -> Json:
@@ -295,6 +311,14 @@ class Panel:
     def _show(self, report: Report, request: Request | None) -> Json:
         """Return as much of a report as one reply carries, and remember it for the rest."""
         return shown_to_json(report, self._memory.keep(report, request))
+
+
+def _takes(asked: Callable[..., Json], arguments: Json) -> bool:
+    try:
+        inspect.signature(asked).bind(**arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _parse(lock: str, options: str) -> argparse.Namespace:

@@ -11,7 +11,7 @@ from envmagic.core.lock import LockError
 from envmagic.core.model import Finding, FindingKind, Severity
 from envmagic.core.redact import redact
 from envmagic.core.report import Outcome, Progress
-from envmagic.face.view import beside_outcome, count_steps, headline
+from envmagic.face.view import beside_outcome, count_steps
 from envmagic.face.wire import finding_to_json, platform_to_json, report_to_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def place_to_json(where: Platform, *, folder: str) -> Json:
 def shown_to_json(report: Report, name: str) -> Json:
     """Return as much of a report as one reply carries; `rest` says how many rows are left."""
     whole = report_to_json(report, every=True)
-    whole |= {"id": name, "headline": headline(report)}
+    whole["id"] = name
     whole["findings"] = _cut_findings(whole["findings"])
     page = page_of(whole["changes"], 0)
     whole["changes"] = page["rows"]

@@ -263,7 +263,7 @@ def test_a_sync_and_its_undo(story: Story) -> None:
     assert after["work"] == done  # until it is dismissed
     assert after["undo"]["steps"] == "3 projects changed"
     assert (frozen["alpha"], frozen["epsilon"], "delta" in frozen) == ("2.0", "1.0", False)
-    assert back["report"]["headline"].startswith("Undo of `sync first_env.txt, ")
+    assert back["report"]["lock"]["path"].startswith("sync first_env.txt, ")
     assert undone["outcome"]["state"] == "succeeded"
     assert undone["what"] == "undo"
     assert not again["report"]["restart"]["needed"]

@@ -24,7 +24,7 @@ from envmagic.face.at_work import AtWork
 from envmagic.face.desk import Desk
 from envmagic.face.memory import Memory
 from envmagic.face.options import UsageError
-from envmagic.face.panel import Panel
+from envmagic.face.panel import OutdatedError, Panel
 from envmagic.face.replies import error_to_json, page_of, shown_to_json, work_to_json
 from envmagic.face.work import Work
 
@@ -645,9 +645,21 @@ def test_there_is_no_other_work_than_these(place: Place) -> None:
     """What is not known must not become a sync."""
     place.write("first_env.txt", "alpha==1.0\n")
     report = place.ask("look")["report"]["id"]
-    with pytest.raises(KeyError):
+    with pytest.raises(OutdatedError, match="does not know what the sidebar asks for: `synk`"):
         place.ask("start", what="synk", report=report)
     assert place.ask("work") == {"work": None, "log": "", "log_end": 0}
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("fly", {}), ("_parse", {"lock": ""}), ("look", {"far": 1}), ("rows", {"report": "x"})],
+)
+def test_a_request_of_a_newer_sidebar_is_told_so(
+    place: Place, method: str, arguments: dict[str, object]
+) -> None:
+    with pytest.raises(OutdatedError, match=f"`{method}`") as caught:
+        place.ask(method, **arguments)
+    assert "install the sidebar's version here" in caught.value.hint
 
 
 def test_a_folder_is_no_file_to_freeze_into(place: Place) -> None:
