@@ -7,7 +7,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
-from envmagic.core.errors import EnvmagicError
+from envmagic.core.errors import Cancelled, EnvmagicError
 from envmagic.core.report import Progress
 from envmagic.story.sync import Face, has_grown
 
@@ -26,6 +26,9 @@ _KEPT = 400_000
 """How many bytes of what the tools say are kept, the last ones."""
 _PIECE = 64_000
 """How many of them are told at once: escaped for JSON, they may become six times as many."""
+_PATIENCE = 3600.0
+"""How many seconds a question waits. Meanwhile nobody else can change the environment, and the tab
+that would answer may be closed for good; who comes back from a meal should still find it."""
 _OUR_FAULT = EnvmagicError("stopped by an error of envmagic itself", "see the kernel's log")
 
 
@@ -39,6 +42,8 @@ class Work:
         task: Task,
         shown: Report | None,
         request: Request | None = None,
+        *,
+        patience: float = _PATIENCE,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.what = what
@@ -53,6 +58,8 @@ class Work:
         self.error: EnvmagicError | None = None
         self._shown = shown
         self._task = task
+        self._patience = patience
+        self._given_up = False
         self._cancel = threading.Event()
         self._answered = threading.Event()
         self._asking = threading.Lock()
@@ -96,7 +103,9 @@ class Work:
         try:
             result = self._task(face)
         except EnvmagicError as caught:
-            error = caught
+            error = (
+                Cancelled(f"nobody has answered; {caught.message}") if self._given_up else caught
+            )
         finally:
             self._log.close()
             if result is None:
@@ -109,8 +118,9 @@ class Work:
         with self._asking:
             self._answered.clear()
             self._shown = self.question = report
-        if not self._cancel.is_set():
-            self._answered.wait()
+        if not self._cancel.is_set() and not self._answered.wait(self._patience):
+            self._given_up = True
+            self._cancel.set()
         self.question = None
         return not self._cancel.is_set()
 

@@ -176,6 +176,19 @@ def test_cancel_while_it_asks_is_a_no(early: bool) -> None:  # noqa: FBT001 (a c
     assert (told["state"], told["cancelled"], told["cancelling"]) == ("ended", True, False)
 
 
+def test_a_question_that_nobody_answers_is_given_up() -> None:
+    shown = make_report("numpy")
+    work = Work("sync", "Sync", ask, shown, patience=0.2)
+    wait_until(lambda: work.question is not None)
+    told = work_to_json(finish(work), None)
+    assert (told["state"], told["cancelled"], work.question) == ("ended", True, None)
+    assert told["error"]["message"] == "nobody has answered; not applied"
+    in_time = Work("sync", "Sync", ask, shown)
+    wait_until(lambda: in_time.question is not None)
+    in_time.agree()
+    assert finish(in_time).result is DONE
+
+
 def test_an_error_of_ours_ends_the_work() -> None:
     def task(_: Face) -> Outcome:
         raise EngineError("`pip` failed", "try again")
