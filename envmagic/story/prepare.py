@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 class Preparation:
     """Fills one stage. Each step can be cancelled, and none touches the environment.
 
-    `agree` is asked before anything is built that was not known to be built before;
-    without it nothing is built, and what would be is left out.
+    `notice` is told of what turns out to be built. Once all wheels are there, `agree` is asked
+    about that; without it nothing is built, and what would be is left out.
     """
 
     node: Node
@@ -49,12 +49,15 @@ class Preparation:
     options: Sequence[str]
     tell: Callable[[Progress], None]
     cancel: Event
-    agree: Callable[[Change, Plan], bool] | None
+    notice: Callable[[Change, Plan], None]
+    agree: Callable[[], bool] | None
     pip: Version = field(default_factory=lambda: Version("0"))
     left_out: set[Name] = field(default_factory=set)
     notes: list[Finding] = field(default_factory=list)
     """What is to be said of what was built."""
     _sources: set[Name] = field(default_factory=set)
+    _unforeseen: list[Pin] = field(default_factory=list)
+    """What must be built, and nobody has agreed to yet."""
 
     def lacks(self, change: Change) -> bool:
         """Whether the stage has no wheel yet that a change could use."""
@@ -80,12 +83,14 @@ class Preparation:
         self._sources |= {c.name for c in changes if c.pin and is_source(c.pin, self.options)}
         ready = wanted = [c for c in changes if c.name not in self._sources]
         while (failed := self._fetch_ready(ready)) is not None:
-            self._must_be_built(failed, plan)
+            self._must_be_built(failed)
+            self.notice(failed, plan)
             self._sources.add(failed.name)
             ready = [c for c in ready if c.name != failed.name and self.lacks(c)]
         if self.agree is None:
             self.left_out |= self._sources
         elif not wanted:
+            self._ask_to_build()
             staying = [c.installed for c in plan.changes if c.installed and not c.kind.acts]
             Builder(
                 stage=self.stage,
@@ -109,8 +114,19 @@ class Preparation:
                 return failed
         return None
 
-    def _must_be_built(self, change: Change, plan: Plan) -> None:
-        """Make sure that what has no wheel is there as source, and may be built."""
+    def _ask_to_build(self) -> None:
+        """Ask once, when all else is known: raises EngineError where it is not to be built."""
+        unforeseen, self._unforeseen = self._unforeseen, []
+        if unforeseen and self.agree is not None and not self.agree():
+            names = ", ".join(f"`{pin.name}{pin.specifier}`" for pin in unforeseen)
+            raise EngineError(
+                f"{names}: there is no wheel for this platform, and it was not to be built; "
+                f"{UNTOUCHED}",
+                "pin a version that has a wheel, or agree to build it",
+            )
+
+    def _must_be_built(self, change: Change) -> None:
+        """Make sure that what has no wheel is there as source."""
         pin = change.pin
         assert pin is not None  # noqa: S101 (nothing else is fetched)
         versions = self._versions(change.name)
@@ -127,12 +143,7 @@ class Preparation:
                 f"no index has `{pin.name}{pin.specifier}`{where_of(pin)}; {UNTOUCHED}",
                 f"{there}; a version of another index needs that index (`--extra-index-url`)",
             )
-        if self.agree is not None and not self.agree(change, plan):
-            raise EngineError(
-                f"`{pin.name}{pin.specifier}` has no wheel for this platform and was not to be "
-                f"built; {UNTOUCHED}",
-                "pin a version that has a wheel, or agree to build it",
-            )
+        self._unforeseen.append(pin)
 
     def _versions(self, name: Name) -> list[str]:
         _, said = self._run(versions_command(name, self.options))

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from envmagic.change.stash import Footprint
     from envmagic.change.transaction import Hold
     from envmagic.change.undo import Undone
-    from envmagic.core.model import Change, Plan, Snapshot
+    from envmagic.core.model import Snapshot
     from envmagic.core.nodes import Node
     from envmagic.core.request import Request
 
@@ -257,10 +257,8 @@ def _prepare(
     options = (*request.lock.options, *request.options)
     places = places_of(options, snapshot.platform)
 
-    def agree(change: Change, plan: Plan) -> bool:
-        builds.append(build_finding(change, plan, places))
-        report = make_report(request, node, snapshot, stage.known(), builds, damage)
-        return face.agree(report)
+    def look() -> Report:
+        return make_report(request, node, snapshot, stage.known(), builds, damage)
 
     preparation = Preparation(
         node=node,
@@ -268,7 +266,8 @@ def _prepare(
         options=options,
         tell=face.tell,
         cancel=face.cancel,
-        agree=agree if may_build else None,
+        notice=lambda change, plan: builds.append(build_finding(change, plan, places)),
+        agree=(lambda: face.agree(look())) if may_build else None,
         pip=_pip_version(snapshot),
         notes=builds,
     )
@@ -276,7 +275,7 @@ def _prepare(
         plan = request.plan(snapshot, stage.known(), damage)
         lacking = [c for c in plan.actions if c.kind.installs and preparation.lacks(c)]
         if not lacking:
-            return make_report(request, node, snapshot, stage.known(), builds, damage)
+            return look()
         preparation.fetch(lacking, plan)
     names = join_names(change.name for change in lacking)
     raise EngineError(

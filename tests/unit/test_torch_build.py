@@ -143,7 +143,7 @@ def test_a_library_that_is_cut_short_while_it_is_read_is_no_harm(tmp_path: Path)
     script = """
         import os, sys, threading, time
         from pathlib import Path
-        sys.path.insert(0, sys.argv[2])
+        sys.path[:0] = sys.argv[2:]
         from test_torch_build import read
         library = sys.argv[1] + "/torch/lib/libtorch_python.so"
         reading = True
@@ -159,7 +159,14 @@ def test_a_library_that_is_cut_short_while_it_is_read_is_no_harm(tmp_path: Path)
         reading = False
     """
     put(tmp_path, torch_files("2.4.0+cu121", "12.1"))
-    child = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path), HERE]
+    child = [
+        sys.executable,
+        "-c",
+        textwrap.dedent(script),
+        str(tmp_path),
+        HERE,
+        str(Path(HERE).parent),
+    ]
     assert subprocess.run(child, check=False).returncode == 0
 
 
