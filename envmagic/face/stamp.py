@@ -64,11 +64,15 @@ class Stamps:
     def compared(self, lock: str, on_disk: str) -> str:
         """Return the stamp of the last comparison, which was begun when the disk was so."""
         compared = self._compared.get(lock)
-        return _digest(on_disk, compared.loaded if compared else "")
+        return self._stamp(on_disk, compared.loaded if compared else "")
 
     def now(self, lock: str) -> str:
         """Return the stamp that a comparison would have now."""
-        return _digest(self.on_disk(lock), self._loaded(lock))
+        return self._stamp(self.on_disk(lock), self._loaded(lock))
+
+    def _stamp(self, *seen: str) -> str:
+        last = self._desk.last_lock(self._desk.folder)  # a cell may have taken another one
+        return hashlib.sha256("\n".join([*seen, last]).encode()).hexdigest()[:16]
 
     def _loaded(self, lock: str) -> str:
         compared = self._compared.get(lock)
@@ -83,10 +87,6 @@ class Stamps:
 
 def _names(loaded: Iterable[str]) -> str:
     return " ".join(sorted(loaded))
-
-
-def _digest(*seen: str) -> str:
-    return hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16]
 
 
 def _changed(place: Path) -> str:

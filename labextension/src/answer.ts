@@ -54,7 +54,9 @@ export function readAnswer<M extends keyof Requests>(
   }
   if (data.error && Object.keys(data).length === 3) {
     // Schema, version, and nothing beside it.
-    return { kind: 'refused', error: data.error };
+    return data.error.kind === 'OutdatedError'
+      ? { kind: 'older', side: 'there', version: data.envmagic }
+      : { kind: 'refused', error: data.error };
   }
   const wrong = findMismatch(data, SHAPES[method]);
   if (wrong) {

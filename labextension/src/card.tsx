@@ -3,7 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { memoryWords, severityWord } from './text.js';
+import { memoryWords, severityWord, withoutColours } from './text.js';
 import { Accelerator, Finding, Gpu, Report, Severity } from './tokens.js';
 
 const SIGNS = { ok: '✓', warn: '▲', fail: '✗', unknown: '?' } as const;
@@ -183,7 +183,7 @@ export function Sentences(props: {
 export function Words({ text }: { text: string }): JSX.Element {
   return (
     <>
-      {text
+      {withoutColours(text)
         .split('`')
         .map((part, index) => (index % 2 ? <code key={index}>{part}</code> : part))}
     </>

@@ -43,7 +43,7 @@ function Summary(props: {
 }): JSX.Element {
   const { report, rows, place, undo, trans } = props;
   const removed = rows.filter(change => change.kind === 'remove');
-  const loaded = rows.filter(change => change.loaded !== null && change.kind !== 'equal');
+  const loaded = rows.filter(isStale);
   const trust = trustQuestions(report);
   const neighbours = report.findings.filter(finding => finding.kind === 'neighbour');
   return (
@@ -82,7 +82,8 @@ function Summary(props: {
             '%1 project that changes is loaded: the kernel has to be restarted afterwards.',
             '%1 projects that change are loaded: the kernel has to be restarted afterwards.',
             loaded.length
-          )}
+          )}{' '}
+          <code>{loaded.map(change => change.name).join(', ')}</code>
         </p>
       )}
       <p className="jp-EnvMagic-soft">
@@ -90,6 +91,11 @@ function Summary(props: {
       </p>
     </div>
   );
+}
+
+/** Whether what is in the kernel's memory will not be what is on the disk. */
+function isStale({ loaded, wanted, kind }: Change): boolean {
+  return loaded !== null && loaded !== wanted && kind !== 'equal' && kind !== 'keep';
 }
 
 function List(props: {

@@ -12,6 +12,13 @@ const SOON = 3_000;
 /** How long an installation may take, in ms. */
 const INSTALLATION = 10 * 60 * 1000;
 
+/** What pip has said, and where. */
+interface Installation {
+  code: number;
+  said: string;
+  executable: string;
+}
+
 /** Why there is no value. */
 export interface Failure {
   kind: 'silent' | 'gone';
@@ -72,9 +79,12 @@ export class Line {
     if (isFailure(value)) {
       return value;
     }
-    const data = value?.data?.['application/json'] as { code: number; said: string } | undefined;
-    const failed = data ? data.code && data.said : `${value?.ename}: ${value?.evalue}`;
-    return maskSecrets(failed || '');
+    const done = value?.data?.['application/json'] as Installation | undefined;
+    if (!done) {
+      return maskSecrets(`${value?.ename}: ${value?.evalue}`);
+    }
+    const command = `$ ${done.executable} -m pip install envmagic==${version}`;
+    return done.code ? `${maskSecrets(done.said)}\n${command}` : '';
   }
 
   /** Returns the language of the kernel: its own word, or that of its specification. */
@@ -206,7 +216,8 @@ function installer(version: string): string {
   return `(lambda done: (
     __import__('importlib').invalidate_caches(),
     __import__('IPython.display', fromlist=['JSON']).JSON(
-      {'code': done.returncode, 'said': (done.stderr or done.stdout)[-4000:]})
+      {'code': done.returncode, 'said': (done.stderr or done.stdout)[-4000:],
+       'executable': __import__('sys').executable})
   )[1])(__import__('subprocess').run(
     [__import__('sys').executable, '-m', 'pip', 'install', '--disable-pip-version-check', ${argument}],
     stdin=-3, capture_output=True, text=True, start_new_session=True))`;

@@ -61,9 +61,7 @@ export class Model {
 
   /** Follows another document, or none. */
   follow(document: Document | null): void {
-    if (this._session.follow(document)) {
-      this._lock = '';
-    }
+    this._session.follow(document);
   }
 
   /** Opens a new line to the kernel, and compares. */
@@ -105,9 +103,8 @@ export class Model {
     }
   }
 
-  /** Compares with a lock; without one, with the one that is chosen, or the kernel's own. */
-  async look(lock?: string): Promise<void> {
-    this._lock = lock ?? this._lock;
+  /** Compares with a lock; without one, with the kernel's last, which a cell may have chosen. */
+  async look(lock = ''): Promise<void> {
     if (!this._session.isOpen) {
       return; // it compares as soon as there is a line
     }
@@ -118,8 +115,10 @@ export class Model {
       this.set({ face: this.waiting() });
     }
     const turn = ++this._turn;
-    const { lock: preferred, options } = this.preferences;
-    const answer = await this.ask('look', { lock: this._lock, preferred, options });
+    const { options } = this.preferences;
+    // A kernel that is new knows of none.
+    const preferred = this._locks.get(this.document?.path ?? '') ?? this.preferences.lock;
+    const answer = await this.ask('look', { lock, preferred, options });
     if (answer?.kind === 'ok' && turn === this._turn) {
       await this.show(answer.data, turn);
     }
@@ -198,7 +197,7 @@ export class Model {
     if (answer.kind === 'ok') {
       const isFirst = this._state.face === 'ready' && !this._state.look.lock;
       await this.look(isFirst ? file : undefined);
-      this.tell(`${answer.data.wrote}: ${answer.data.summary}`);
+      this.tell(answer.data);
     }
     return true;
   }
@@ -296,7 +295,11 @@ export class Model {
     if (!rows || turn !== this._turn) {
       return;
     }
+    if (this.document && look.lock) {
+      this._locks.set(this.document.path, look.lock);
+    }
     const before = this._state.face === 'ready' ? this._state : null;
+    const isStale = before?.look.stamp !== look.stamp && !before?.notice?.error;
     const isSame = look.work !== null && look.work.id === before?.work?.id;
     this.set({
       face: 'ready',
@@ -306,7 +309,7 @@ export class Model {
       work: look.work,
       log: isSame ? before.log : '',
       refreshing: false,
-      notice: before?.notice ?? null,
+      notice: isStale ? null : (before?.notice ?? null),
       waits: false
     });
     if (isAtWork(look.work)) {
@@ -392,9 +395,9 @@ export class Model {
     }
   }
 
-  private tell(text: string): void {
+  private tell(wrote: Requests['freeze']): void {
     if (this._state.face === 'ready') {
-      this.set({ ...this._state, notice: { text, hint: '', error: false } });
+      this.set({ ...this._state, notice: { wrote, error: false } });
     }
   }
 
@@ -407,7 +410,8 @@ export class Model {
   private _changed = new Signal<this, void>(this);
   private readonly _session: KernelSession;
   private readonly _pursuit: Pursuit;
-  private _lock = '';
+  /** The lock of each document that was compared, by its path. */
+  private readonly _locks = new Map<string, string>();
   /** Counts the comparisons: what comes of an older one is of no use. */
   private _turn = 0;
   /** How many answers are waited for. */

@@ -24,6 +24,7 @@ export class EnvironmentPanel extends ReactWidget {
     this.addClass('jp-EnvMagic');
     this.title.icon = environmentIcon;
     this.title.caption = trans.__('Environment');
+    this.node.tabIndex = -1;
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('Environment'));
     model.changed.connect(this.onChange, this);
@@ -42,6 +43,12 @@ export class EnvironmentPanel extends ReactWidget {
   dispose(): void {
     Signal.clearData(this);
     super.dispose();
+  }
+
+  /** Takes the keyboard where the panel is opened by a command. */
+  protected onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.node.focus();
   }
 
   protected onAfterShow(message: Message): void {

@@ -1,7 +1,7 @@
 /** What the panel can show, as a union of its faces; and what the badge says of each. Pure. */
 
 import type { Answer } from './answer.js';
-import { Change, Fault, Look, Report, Work } from './tokens.js';
+import { Change, Fault, Look, Report, Requests, Work } from './tokens.js';
 
 /** What there is to say where no comparison can be shown. */
 export type Blank =
@@ -23,6 +23,11 @@ export type Lacking =
   | { face: 'missing'; installing: boolean; problem: string }
   | { face: 'older-there'; version: string; installing: boolean; problem: string };
 
+/** Something to say once: a refusal, or a file that was written. */
+export type Notice =
+  | { error: true; text: string; hint: string }
+  | { error: false; wrote: Requests['freeze'] };
+
 /** A comparison, and what is at work. */
 export interface Ready {
   face: 'ready';
@@ -34,7 +39,7 @@ export interface Ready {
   /** Whether a new comparison is being made. */
   refreshing: boolean;
   /** Something to say once: a file that was written, a refusal. */
-  notice: { text: string; hint: string; error: boolean } | null;
+  notice: Notice | null;
   /** Whether it has to wait for the running cell: the kernel has no subshells. */
   waits: boolean;
 }
@@ -152,7 +157,7 @@ function isAboutLock(error: Fault | null): boolean {
 
 /** What the icon of the panel, and the status bar, say in one word. */
 export interface Badge {
-  kind: 'none' | 'equal' | 'differs' | 'working' | 'attention';
+  kind: 'none' | 'equal' | 'differs' | 'working' | 'restart' | 'attention';
   /** How many projects differ. */
   count: number;
 }
@@ -171,16 +176,20 @@ export function badgeOf(state: State): Badge {
       counts.remove +
       counts.held
     : 0;
-  switch (faceOf(state)) {
+  const face = faceOf(state);
+  // A preview changes nothing, and neither did what was stopped.
+  switch (face === 'working' && state.work?.what === 'preview' ? faceOfLook(state) : face) {
     case 'working':
       return { kind: 'working', count };
     case 'equal':
-      return { kind: 'equal', count: 0 };
     case 'differs':
-      return { kind: 'differs', count };
     case 'succeeded':
     case 'cancelled':
-      return { kind: state.report?.parity ? 'equal' : 'differs', count };
+    case 'stopped':
+      if (state.report?.parity) {
+        return { kind: restartReasons(state).length ? 'restart' : 'equal', count: 0 };
+      }
+      return { kind: state.report ? 'differs' : 'none', count };
     case 'no-lock':
     case 'several-locks':
       return { kind: 'none', count: 0 };

@@ -5,6 +5,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import * as React from 'react';
 
 import type { Actions } from './actions.js';
+import { Words } from './card.js';
 import { Column, KINDS, Order, selectRows, SYMBOLS } from './rows.js';
 import { kindWord } from './text.js';
 import { Change, Kind, Report, Requirers } from './tokens.js';
@@ -235,7 +236,11 @@ function Detail({ change, report, trans, explain, openLine }: RowProps): JSX.Ele
   return (
     <dl className="jp-EnvMagic-detail">
       <dt>{trans.__('Why')}</dt>
-      <dd>{change.note ?? (change.reason === 'lock' ? trans.__('the lock says so') : change.reason)}</dd>
+      <dd>
+        <Words
+          text={change.note ?? (change.reason === 'lock' ? trans.__('the lock says so') : change.reason)}
+        />
+      </dd>
       {line && (
         <>
           <dt>{trans.__('Lock line')}</dt>
@@ -256,7 +261,11 @@ function Detail({ change, report, trans, explain, openLine }: RowProps): JSX.Ele
       <dd>
         {found === undefined && '…'}
         {found === null && trans.__('not known')}
-        {found?.requirers.map(text => <div key={text}>{text}</div>)}
+        {found?.requirers.map((text, index) => (
+          <div key={index}>
+            <Words text={text} />
+          </div>
+        ))}
         {found?.requirers.length === 0 && trans.__('nothing that is installed')}
         {!!found?.rest && trans._n('and %1 more', 'and %1 more', found.rest)}
       </dd>

@@ -3,7 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { Badge } from './state.js';
-import { Kind, Report, Severity } from './tokens.js';
+import { Kind, Report, Requests, Severity } from './tokens.js';
 
 /** Returns what happens to a project, in one word. */
 export function kindWord(kind: Kind, trans: TranslationBundle): string {
@@ -81,6 +81,8 @@ export function badgeWords(badge: Badge, trans: TranslationBundle): string {
       );
     case 'working':
       return trans.__('Environment: being changed');
+    case 'restart':
+      return trans.__('Environment: equal to its lock, restart the kernel');
     case 'attention':
       return trans.__('Environment: needs your attention');
   }
@@ -123,6 +125,11 @@ export function busyWords(trans: TranslationBundle): string {
 /** Returns the size of a memory as a person reads it. */
 export function memoryWords(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(bytes < 10 * 2 ** 30 ? 1 : 0)} GiB`;
+}
+
+/** Returns what is said of a file that was written. */
+export function wroteWords({ wrote, summary }: Requests['freeze'], trans: TranslationBundle): string {
+  return trans.__('Wrote %1: %2', `\`${wrote}\``, summary);
 }
 
 /** Returns a text without the colours that a tool gives a terminal. */

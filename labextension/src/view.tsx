@@ -180,6 +180,11 @@ function Buttons(props: Props & { report: Report }): JSX.Element {
           disabled={atWork || report.prepared || state.refreshing}
         />
       )}
+      {!nothing && report.prepared && (
+        <p className="jp-EnvMagic-soft">
+          {trans.__('All requirements of what would be installed are known.')}
+        </p>
+      )}
       {!nothing && !report.prepared && (
         <p className="jp-EnvMagic-soft">
           {trans.__(
@@ -245,22 +250,27 @@ function NoReport({ state, face, actions, trans }: Props): JSX.Element {
     );
   }
   return look.error ? (
-    <InvalidLock {...{ error: look.error, actions, trans }} />
+    <InvalidLock {...{ error: look.error, face, actions, trans }} />
   ) : (
     <p className="jp-EnvMagic-soft">{trans.__('Asking the kernel …')}</p>
   );
 }
 
-/** What is wrong with a lock; a click opens the file there. */
+/** What is wrong with a lock, or with what was asked for; a click opens the file there. */
 function InvalidLock(props: {
   error: Fault;
+  face: Face;
   actions: Actions;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { error, actions, trans } = props;
+  const { error, face, actions, trans } = props;
   return (
-    <div className="jp-EnvMagic-blank" data-face="invalid-lock" role="alert">
-      <h3>{trans.__('This lock cannot be used')}</h3>
+    <div className="jp-EnvMagic-blank" data-face={face} role="alert">
+      <h3>
+        {face === 'invalid-lock'
+          ? trans.__('This lock cannot be used')
+          : trans.__('The kernel cannot compare')}
+      </h3>
       {error.faults.length ? (
         <ul className="jp-EnvMagic-faults">
           {error.faults.map(fault => (

@@ -5,8 +5,8 @@ import * as React from 'react';
 
 import type { Actions } from './actions.js';
 import { Words } from './card.js';
-import { Face, questionOf, Ready, restartReasons } from './state.js';
-import { busyWords, donePhrases, phaseWords, withoutColours } from './text.js';
+import { Face, Notice, questionOf, Ready, restartReasons } from './state.js';
+import { busyWords, donePhrases, phaseWords, withoutColours, wroteWords } from './text.js';
 import { Progress, Work } from './tokens.js';
 
 interface Props {
@@ -20,7 +20,7 @@ interface Props {
 export function Banners(props: Props): JSX.Element {
   const { state, actions, trans } = props;
   return (
-    <>
+    <div className="jp-EnvMagic-banners" aria-live="polite">
       {state.waits && (
         <Banner kind="attention" face="busy">
           <p>{busyWords(trans)}</p>
@@ -34,22 +34,26 @@ export function Banners(props: Props): JSX.Element {
           <Button label={trans.__('Dismiss')} act={actions.dismiss} />
         </Banner>
       ))}
-      {state.notice && (
-        <Banner kind={state.notice.error ? 'failed' : 'done'}>
-          <p>
-            <Words text={state.notice.text} />
-          </p>
-          {state.notice.hint && (
-            <p className="jp-EnvMagic-soft">
-              <Words text={state.notice.hint} />
-            </p>
-          )}
-          <Button label={trans.__('Dismiss')} act={actions.hush} />
-        </Banner>
-      )}
+      {state.notice && <Told notice={state.notice} {...props} />}
       {state.work && <WorkBanner {...props} work={state.work} />}
       <RestartBanner {...props} />
-    </>
+    </div>
+  );
+}
+
+function Told({ notice, actions, trans }: Props & { notice: Notice }): JSX.Element {
+  return (
+    <Banner kind={notice.error ? 'failed' : 'done'}>
+      <p>
+        <Words text={notice.error ? notice.text : wroteWords(notice.wrote, trans)} />
+      </p>
+      {notice.error && notice.hint && (
+        <p className="jp-EnvMagic-soft">
+          <Words text={notice.hint} />
+        </p>
+      )}
+      <Button label={trans.__('Dismiss')} act={actions.hush} />
+    </Banner>
   );
 }
 
@@ -122,8 +126,8 @@ function Log({ text, trans }: { text: string; trans: TranslationBundle }): JSX.E
   }, [text]);
   return text ? (
     <details className="jp-EnvMagic-logs">
-      <summary>{trans.__('What the tools say')}</summary>
-      <pre ref={node} className="jp-EnvMagic-log" tabIndex={0}>
+      <summary>{trans.__('Output of the tools')}</summary>
+      <pre ref={node} className="jp-EnvMagic-log" tabIndex={0} aria-live="off">
         {withoutColours(text)}
       </pre>
     </details>

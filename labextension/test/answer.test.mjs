@@ -31,6 +31,12 @@ test('an error alone is a refusal, with what to do about it', () => {
   assert.deepEqual(readAnswer('look', reply({ error })), { kind: 'refused', error });
 });
 
+test('a kernel that does not know a request is older', () => {
+  const error = { kind: 'OutdatedError', message: '`sing` ()', hint: null, faults: [] };
+  const older = { kind: 'older', side: 'there', version: '0.1.0' };
+  assert.deepEqual(readAnswer('look', reply({ error })), older);
+});
+
 test('of two schemas, the smaller one is the older side', () => {
   const there = readAnswer('look', reply({ schema: 0, envmagic: '0.0.1' }));
   assert.deepEqual(there, { kind: 'older', side: 'there', version: '0.0.1' });

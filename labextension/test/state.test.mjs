@@ -70,6 +70,15 @@ test('the badge counts what differs, and is silent where nothing was compared', 
   assert.equal(badgeOf({ face: 'no-kernel' }).kind, 'none');
 });
 
+test('the badge tells of a restart, and is not alarmed by a preview or by what was stopped', () => {
+  const badge = more => badgeOf(ready(more)).kind;
+  const restart = { ...report(true), restart: { needed: true, reasons: ['scipy'] } };
+  assert.equal(badge({ report: restart }), 'restart');
+  const preview = work({ state: 'working', what: 'preview', outcome: null });
+  assert.equal(badge({ report: report(false, { install: 1 }), work: preview }), 'differs');
+  assert.equal(badge({ work: work({ outcome: null, error: {} }) }), 'equal');
+});
+
 test('a restart is asked for by what has just changed, or by what did before', () => {
   assert.deepEqual(restartReasons(ready()), []);
   const after = work({ outcome: { state: 'succeeded', restart: ['numpy'] } });

@@ -173,6 +173,9 @@ def test_envmagic_is_missing_and_can_be_installed(
     panel.button("Install envmagic…").click()
     panel.answer("Install")
     expect(panel.root.get_by_role("alert")).to_contain_text("No matching distribution found")
+    expect(panel.root.get_by_role("alert")).to_contain_text(
+        f"$ {notebook.environment.python} -m pip install envmagic=="
+    )
     panel.shoot("face-missing-failed", tmp_path)
     build_envmagic_wheel(empty)
     panel.button("Install envmagic…").click()

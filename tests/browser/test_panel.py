@@ -30,6 +30,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     house = Wheelhouse.standard(tmp_path_factory.mktemp("house"))
     add_many(house)
     house.add_sdist("built", "1.0")
+    house.add("grows", "1.0", requires=["epsilon"])
     return house
 
 
@@ -128,6 +129,14 @@ def check_question(panel: Panel, notebook: Notebook) -> None:
     expect(question).to_contain_text("1 project that changes is loaded")
 
 
+def check_end(panel: Panel) -> None:
+    """Expect that a change has ended well, and that it is told to restart the kernel."""
+    panel.face("succeeded")
+    expect(panel.root).to_contain_text("alpha 1.0 is loaded, 2.0 is on disk")
+    expect(panel.status).to_have_text("Environment: equal to its lock, restart the kernel")
+    assert panel.badge()[0] == "restart"
+
+
 def test_apply_restart_and_undo(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
     environment = notebook.environment
     before = environment.freeze()
@@ -156,14 +165,13 @@ def test_apply_restart_and_undo(panel: Panel, notebook: Notebook, tmp_path: Path
         working = panel.face("working")
         expect(working.get_by_role("progressbar")).to_be_visible()
         expect(panel.status).to_have_text("Environment: being changed")
-        working.get_by_text("What the tools say").click()
+        working.get_by_text("Output of the tools").click()
         expect(working.locator(".jp-EnvMagic-log")).to_contain_text("Saved")
         expect(working.locator(".jp-EnvMagic-log")).not_to_contain_text("\x1b")
         expect(panel.button("Apply…")).to_be_disabled()
         assert panel.grave_violations("#envmagic-panel") == []
         panel.shoot("panel-working", tmp_path)
-    panel.face("succeeded")
-    expect(panel.root).to_contain_text("alpha 1.0 is loaded, 2.0 is on disk")
+    check_end(panel)
     panel.shoot("panel-succeeded", tmp_path)
     panel.button("Restart kernel…").click()
     panel.answer("Restart")
@@ -186,14 +194,15 @@ def test_apply_restart_and_undo(panel: Panel, notebook: Notebook, tmp_path: Path
 
 
 def test_what_is_built_is_asked_about(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
-    notebook.write("alpha==1.0", "beta==2.0", "delta==1.0", "built==1.0")
+    notebook.write("alpha==1.0", "beta==2.0", "delta==1.0", "built==1.0", "grows==1.0")
     notebook.open()
     panel.face("differs")
     notebook.apply()
-    panel.face("asking")
+    panel.face("asking")  # once, when all else is known
     assert "built" not in notebook.environment.freeze()
     panel.button("Go on…").click()
     trust = panel.dialog.locator(".jp-EnvMagic-warn")
+    expect(panel.dialog).to_contain_text("3 to install")
     expect(trust).to_contain_text("You trust what this lock brings with it:")
     expect(trust).to_contain_text(re.compile("built.*1.0"))
     panel.shoot("panel-built", tmp_path)
@@ -201,6 +210,19 @@ def test_what_is_built_is_asked_about(panel: Panel, notebook: Notebook, tmp_path
     panel.face("succeeded")
     panel.button("Dismiss").click()
     panel.face("equal")
+    assert notebook.environment.freeze()["built"] == "1.0"
+
+
+def test_what_is_built_is_told_by_a_preview(panel: Panel, notebook: Notebook) -> None:
+    notebook.write("alpha==1.0", "beta==2.0", "delta==1.0", "built==1.0", "grows==1.0")
+    notebook.open()
+    panel.face("differs")
+    panel.button("Preview").click()
+    expect(panel.rows.filter(has_text="epsilon")).to_have_count(1)
+    panel.button("Apply…").click()
+    expect(panel.dialog.locator(".jp-EnvMagic-warn")).to_contain_text(re.compile("built.*1.0"))
+    panel.answer("Apply")
+    panel.face("succeeded")  # nothing is left to ask
     assert notebook.environment.freeze()["built"] == "1.0"
 
 

@@ -277,3 +277,4 @@ def test_nobody_is_asked_where_that_is_set(panel: Panel, notebook: Notebook) -> 
     finally:
         panel.set_preferences("{}")
         panel.command("envmagic:open-panel")
+        notebook.open()

@@ -102,6 +102,24 @@ def test_the_badge_follows(panel: Panel, house: Wheelhouse, environment: Environ
     assert panel.badge() == ("differs", "2")
 
 
+def test_the_lock_of_a_cell_is_followed(
+    panel: Panel, house: Wheelhouse, environment: Environment
+) -> None:
+    notebook = Notebook(panel, house, environment)
+    notebook.write("alpha==1.0")
+    notebook.write("alpha==2.0", lock="other.txt")
+    panel.tab.click()
+    notebook.open()
+    panel.choose("first_env.txt")
+    panel.face("equal")
+    panel.type_cell("%load_ext envmagic\n%envsync --dry-run other.txt")
+    run_cell(panel.page)
+    panel.face("differs")
+    expect(panel.root.get_by_role("combobox")).to_have_value("other.txt")
+    panel.on_kernel("restartKernel()")
+    expect(panel.root.get_by_role("combobox")).to_have_value("other.txt")
+
+
 def test_nothing_is_asked_before_the_panel_was_open(
     panel: Panel, line: Line, house: Wheelhouse, environment: Environment
 ) -> None:

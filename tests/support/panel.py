@@ -135,7 +135,7 @@ class Panel:
     def badge(self) -> tuple[str, str]:
         """Return the kind of the badge on the icon, and its number."""
         classes = (self.tab.get_attribute("class") or "").split()
-        kinds = {"differs", "equal", "working", "attention"}
+        kinds = {"differs", "equal", "working", "restart", "attention"}
         kind = next((name for name in kinds if f"jp-mod-{name}" in classes), "")
         return kind, self.tab.get_attribute("data-envmagic-count") or ""
 
