@@ -143,7 +143,7 @@ def test_a_kernel_that_died(panel: Panel, notebook: Notebook, lab: Lab, tmp_path
     panel.shoot("face-died", tmp_path)
     ill.unlink()
     panel.button("Restart kernel…").click()  # there is none to lose, and so no question
-    panel.face("equal", timeout=60)
+    panel.face("equal", timeout=90)
 
 
 def test_a_kernel_that_is_not_python(

@@ -137,7 +137,7 @@ def test_a_version_for_another_python_is_told_as_such(story: Story, index: Index
 def test_an_editable_is_built_from_the_places_of_the_lock(story: Story, tmp_path: Path) -> None:
     project = make_project(tmp_path / "tree", "edited", "0.1")
     settings = project / "pyproject.toml"
-    settings.write_text(settings.read_text().replace("requires = []", 'requires = ["setuptools"]'))
+    settings.write_text(settings.read_text().replace("requires = []", 'requires = ["nowhere"]'))
     story.write("alpha==1.0", f"-e {project}#egg=edited")
     before = story.environment.manifest()
     done = story.sync(code=4)

@@ -83,7 +83,7 @@ class Panel:
 
     def close_document(self) -> None:
         """End the kernel of the current document, and close it."""
-        self.page.evaluate(f"() => {_CONTEXT}.shutdown()")
+        self.page.evaluate(f"() => {_CONTEXT.replace('.session', '?.session')}?.shutdown()")
         self.page.evaluate(_UNTOUCHED)  # or else it asks whether it is saved
         self.command("application:close")
 

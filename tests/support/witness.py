@@ -36,7 +36,8 @@ class Seen:
     @property
     def is_engine(self) -> bool:
         """Whether it is what a sync starts: pip-sync, its pips, the probe of a kernel."""
-        return self.words[1:2] == ("-m",) and self.words[2] in _ENGINES and not self.is_kernel
+        flag, module, *_ = [word for word in (*self.words, "", "", "")[1:] if word != "-P"]
+        return flag == "-m" and module in _ENGINES and not self.is_kernel
 
     @property
     def is_kernel(self) -> bool:
