@@ -339,6 +339,7 @@ def test_rolled_back(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
     said = panel.face("rolled-back")
     expect(panel.root).to_contain_text("lies lacks 1 of its files")
     assert said.is_visible()
+    expect(said).not_to_contain_text("installed,")  # what was put back is not what was done
     panel.shoot("face-rolled-back", tmp_path)
     assert notebook.environment.manifest() == before
 

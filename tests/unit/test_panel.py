@@ -25,7 +25,13 @@ from envmagic.face.desk import Desk
 from envmagic.face.memory import Memory
 from envmagic.face.options import UsageError
 from envmagic.face.panel import OutdatedError, Panel
-from envmagic.face.replies import error_to_json, page_of, shown_to_json, work_to_json
+from envmagic.face.replies import (
+    error_to_json,
+    outcome_to_json,
+    page_of,
+    shown_to_json,
+    work_to_json,
+)
 from envmagic.face.work import Work
 
 if TYPE_CHECKING:
@@ -690,3 +696,9 @@ def test_nothing_is_written_by_looking(place: Place, tmp_path: Path) -> None:
     place.ask("work")
     place.ask("dismiss")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_was_put_back_is_not_told_as_done(state: State) -> None:
+    told = outcome_to_json(Outcome(state=state, before=make_report(), after=make_report()))
+    assert (told["done"] is not None) == (state in {State.SUCCEEDED, State.HELD})
