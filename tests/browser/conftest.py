@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.browser import chromium, new_page, shoot
 from support.lab import live_lab
+from support.notebook import Notebook
 from support.panel import Panel
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
+    from support.environment import Environment
     from support.lab import Lab
+    from support.wheelhouse import Wheelhouse
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +43,14 @@ def panel(browser: Browser, lab: Lab) -> Iterator[Panel]:
         panel = Panel(page, lab)
         panel.load()
         yield panel
+
+
+@pytest.fixture
+def notebook(panel: Panel, environment: Environment, house: Wheelhouse) -> Iterator[Notebook]:
+    """A notebook in a folder of its own, whose kernel runs in the `environment` of a module."""
+    notebook = Notebook(panel, house, environment)
+    yield notebook
+    notebook.close()
 
 
 @pytest.fixture

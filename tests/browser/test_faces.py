@@ -19,7 +19,6 @@ from support.wheelhouse import Wheelhouse
 from support.witness import Witness, paused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser
@@ -81,14 +80,6 @@ def environment(templates: Templates, house: Wheelhouse) -> Environment:
     environment = templates.make("kernel")
     environment.install(house, "alpha==1.0", "delta==1.0")
     return environment
-
-
-@pytest.fixture
-def notebook(panel: Panel, environment: Environment, house: Wheelhouse) -> Iterator[Notebook]:
-    """A notebook in a folder of its own, whose kernel runs in `environment`."""
-    notebook = Notebook(panel, house, environment)
-    yield notebook
-    notebook.close()
 
 
 def replace_envmagic(

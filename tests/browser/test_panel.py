@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from support.notebook import Notebook
 from support.slow import add_many, wait_until_half_done
 from support.wheelhouse import Wheelhouse
 from support.witness import Witness, paused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from support.environment import Environment
+    from support.notebook import Notebook
     from support.panel import Panel
     from support.templates import Templates
 
@@ -35,13 +35,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
 
 
 @pytest.fixture
-def notebook(panel: Panel, templates: Templates, house: Wheelhouse) -> Iterator[Notebook]:
-    """A notebook in a folder of its own, and its kernel in an environment of its own."""
+def environment(templates: Templates, house: Wheelhouse) -> Environment:
     environment = templates.make("kernel")
     environment.install(house, "alpha==1.0", "beta==2.0", "delta==1.0")
-    notebook = Notebook(panel, house, environment)
-    yield notebook
-    notebook.close()
+    return environment
 
 
 def names(panel: Panel) -> list[str]:

@@ -47,13 +47,6 @@ def environment(templates: Templates, house: Wheelhouse) -> Environment:
 
 
 @pytest.fixture
-def notebook(panel: Panel, environment: Environment, house: Wheelhouse) -> Iterator[Notebook]:
-    notebook = Notebook(panel, house, environment)
-    yield notebook
-    notebook.close()
-
-
-@pytest.fixture
 def sockets(panel: Panel) -> Iterator[list[WebSocket]]:
     """The connections to kernels that the page opens from now on."""
     opened: list[WebSocket] = []
