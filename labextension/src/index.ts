@@ -81,7 +81,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     }
     settings.changed.connect(() => void model.refresh());
     watch(model, app.serviceManager.contents, () => settings.watch !== 'off');
-    followCurrent(app, model, notebooks, consoles);
+    // Not before: which lock is compared first is one of them.
+    void settings.loaded.then(() => followCurrent(app, model, notebooks, consoles));
     window.addEventListener('pagehide', () => model.dispose());
   }
 };

@@ -48,7 +48,8 @@ export class EnvironmentPanel extends ReactWidget {
   /** Takes the keyboard where the panel is opened by a command. */
   protected onActivateRequest(message: Message): void {
     super.onActivateRequest(message);
-    this.node.focus();
+    // The palette gives the keyboard back first to what had it before.
+    window.setTimeout(() => this.node.focus(), 100);
   }
 
   protected onAfterShow(message: Message): void {

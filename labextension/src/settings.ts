@@ -8,14 +8,11 @@ import type { Preferences } from './model.js';
 /** The settings of `schema/plugin.json`, with its defaults until they are loaded. */
 export class Settings implements Preferences {
   constructor(registry: ISettingRegistry | null, id: string) {
-    registry?.load(id).then(
-      settings => {
-        this.take(settings);
-        settings.changed.connect(this.take, this);
-      },
-      reason => console.warn(`the settings of ${id} cannot be read`, reason)
-    );
+    this.loaded = this.load(registry, id);
   }
+
+  /** Resolved when they are known, or cannot be. */
+  readonly loaded: Promise<void>;
 
   get changed(): ISignal<this, void> {
     return this._changed;
@@ -28,6 +25,18 @@ export class Settings implements Preferences {
   /** How long the environment is watched: for the badge too, for the panel alone, not at all. */
   watch: 'badge' | 'panel' | 'off' = 'badge';
   statusBar = true;
+
+  private async load(registry: ISettingRegistry | null, id: string): Promise<void> {
+    try {
+      const settings = await registry?.load(id);
+      if (settings) {
+        this.take(settings);
+        settings.changed.connect(this.take, this);
+      }
+    } catch (reason) {
+      console.warn(`the settings of ${id} cannot be read`, reason);
+    }
+  }
 
   private take(settings: ISettingRegistry.ISettings): void {
     const { lock, options, watch, statusBar } = settings.composite as unknown as Settings;
