@@ -90,9 +90,14 @@ export class Deeds implements Actions {
 
   restart = async (): Promise<void> => {
     const context = this.model.document?.sessionContext;
-    if (context) {
-      await this.sessions.restart(context);
+    if (!context) {
+      return;
     }
+    if (this.model.state.face === 'died') {
+      // The server may still list it; one that is gone is replaced without a question.
+      await this.app.serviceManager.sessions.refreshRunning();
+    }
+    await this.sessions.restart(context);
   };
 
   selectKernel = async (): Promise<void> => {

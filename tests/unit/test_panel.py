@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 import threading
 from dataclasses import replace
 from itertools import pairwise
@@ -502,6 +503,7 @@ def test_a_stamp_changes_with_the_import_of_what_would_change(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(place.site)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a new folder there is a change
     for name in ("stamped_one", "stamped_two"):
         place.install(name)
     place.write("first_env.txt", "stamped_one==2.0\nstamped_two==1.0\n")
