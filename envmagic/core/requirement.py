@@ -72,6 +72,9 @@ class Requirement:
 
     def allows(self, version: AnyVersion) -> bool:
         """Whether an installed version satisfies it; pre-releases do, as in `pip check`."""
+        if "===" in self.specifier and not isinstance(version, str):
+            # By its text: to a cache, 1.0 and 1.0.0 are the same.
+            return _allows_slowly(self.specifier, version)
         return not self.specifier or _allows(self.specifier, version)
 
     def applies(self, markers: Markers, extra: str = "") -> bool:

@@ -272,6 +272,11 @@ def test_a_plain_version_is_allowed_as_packaging_allows_it(specifier: str, versi
     assert requirement(specifier).allows(Version(version)) is expected
 
 
+def test_an_arbitrary_equality_goes_by_the_text_whatever_was_asked_before() -> None:
+    allowed = [requirement("===7.0").allows(Version(text)) for text in ("7.0", "7.0.0", "7")]
+    assert allowed == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("specifier", "allowed"),
     [("", True), (">=0", False), ("===strange", True), ("=== strange", True), ("===other", False)],
