@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from envmagic.core.engine import as_environment, join_places
 from envmagic.core.redact import known_secrets
-from envmagic.edge.configuration import configured_places
 from envmagic.edge.gpu import AcceleratorProbe
 from envmagic.edge.log import open_log
 from envmagic.edge.neighbours import find_neighbours
@@ -154,6 +153,8 @@ class LocalNode:
             environment = {k: environment[k] for k in ours}
             environment |= {"PIP_CONFIG_FILE": os.devnull, "PYTHONSAFEPATH": "1"}
         elif any(name.startswith("PIP_") for name in own):
+            from envmagic.edge.configuration import configured_places  # noqa: PLC0415 (2 ms)
+
             configured = as_environment(configured_places(self.platform()))
             own = join_places(environment | configured, own)
         return {

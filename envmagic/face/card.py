@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmagic.core.cuda_build import same_release
 from envmagic.core.model import Severity
 from envmagic.core.redact import redact
 from envmagic.core.report import Accelerator, Judgement
@@ -86,6 +85,8 @@ def _driver_row(accelerator: Accelerator | None) -> str:
 
 def _torch_row(wanted: Stack, installed: Stack) -> str:
     """Return both, or the one that is there where it is the build that is wanted."""
+    from envmagic.core.cuda_build import same_release  # noqa: PLC0415 (2 ms, not for `%load_ext`)
+
     there = installed.torch or ""
     if wanted.cuda == installed.cuda and same_release(wanted.torch or "", there):
         return there
