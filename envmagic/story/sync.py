@@ -104,6 +104,7 @@ def _make_equal(request: Request, node: Node, face: Face) -> Outcome:
     refuse(before)
     if not before.plan.work:
         return Outcome(state=State.HELD if before.plan.held else State.UNCHANGED, before=before)
+    face = replace(face, agree=_asked_once(face.agree))
     _ask(face, before)
     with hold_environment(home_of(before.platform)) as hold:
         face.hear(hold.stage.log)
@@ -119,8 +120,7 @@ def _make_equal(request: Request, node: Node, face: Face) -> Outcome:
             kernelspec=find_kernelspec(snapshot.platform),
         )
         ready = _with_copies(ready, order.footprint, hold.home)
-        if has_grown(before, ready):
-            _ask(face, ready)
+        _ask(face, ready)
         if not ready.plan.work:
             return Outcome(state=State.HELD, before=ready)
         _rehearse_kernel(order, node, face)
@@ -225,6 +225,23 @@ def _with_copies(report: Report, footprint: Footprint, home: Path) -> Report:
 def _ask(face: Face, report: Report) -> None:
     if not face.agree(report):
         raise Cancelled("not applied; nothing was changed")
+
+
+def _asked_once(agree: Callable[[Report], bool]) -> Callable[[Report], bool]:
+    """Return a question that is put again only where there is more than was agreed to."""
+    agreed: set[tuple[str, object]] = set()
+    was_asked = False
+
+    def ask(report: Report) -> bool:
+        nonlocal was_asked
+        steps = _steps(report)
+        if was_asked and steps <= agreed:
+            return True
+        was_asked = True
+        agreed.update(steps)
+        return agree(report)
+
+    return ask
 
 
 def failed(outcome: Outcome) -> EnvmagicError | None:

@@ -12,7 +12,7 @@ import pytest
 from support.disks import leave_free, tmpfs
 from support.index import Index
 from support.process import is_running
-from support.story import QUIET, Story, wait_until
+from support.story import AT_A_TERMINAL, QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
 from support.wheels import make_project
 
@@ -144,6 +144,18 @@ def test_a_source_is_named_built_and_installed(story: Story, tmp_path: Path) -> 
     assert "unknown until prepared: what `sourced` require" in looked.stdout
     done = other.sync()
     assert "will be built from source" in done.stdout
+    assert story.environment.freeze()["sourced"] == "1.0"
+
+
+def test_what_turns_out_to_be_built_is_asked_about_once(story: Story, tmp_path: Path) -> None:
+    own = Wheelhouse.standard(tmp_path / "wheels")
+    own.add_sdist("sourced", "1.0")
+    own.add("leads", "1.0", requires=["epsilon"])
+    other = Story(story.environment, own)
+    other.write("sourced==1.0", "leads==1.0", "alpha==2.0")
+    done = story.environment.run("-c", AT_A_TERMINAL, "sync", other.lock, *other.places, env=QUIET)
+    assert done.stdout.count("Apply? [y/N]") == 2  # to the plan, and to all that came to be known
+    assert done.stdout.count("will be built from source") == 1
     assert story.environment.freeze()["sourced"] == "1.0"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.disks import apart, layered, leave_free, make_room, tmpfs
 from support.slow import add_many
-from support.story import QUIET, Story
+from support.story import AT_A_TERMINAL, QUIET, Story
 from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
@@ -131,15 +131,6 @@ def test_site_packages_on_another_disk(
         assert [p.name for p in (environment.prefix / ".envmagic").iterdir()] == ["last-sync.log"]
 
 
-_ASKED = """\
-import io, sys
-sys.stdin = io.StringIO("y\\ny\\ny\\n")
-sys.stdin.isatty = lambda: True
-from envmagic.face.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 def test_a_disk_without_links_is_copied_and_that_is_asked_once(
     bare_environment: Environment, house: Wheelhouse, disk: Path
 ) -> None:
@@ -153,11 +144,11 @@ def test_a_disk_without_links_is_copied_and_that_is_asked_once(
         assert "MB will be copied first" in story.sync(code=4).stdout
         assert environment.manifest() == before
         story.write("alpha==2.0")
-        done = environment.run("-c", _ASKED, "sync", story.lock, *story.places, env=QUIET)
+        done = environment.run("-c", AT_A_TERMINAL, "sync", story.lock, *story.places, env=QUIET)
         assert "12 MB will be copied first, to be able to put them back" in done.stdout
         assert done.stdout.count("Apply? [y/N]") == 2  # to the plan, and to the copies
         after = environment.manifest()
-        undone = environment.run("-c", _ASKED, "undo", env=QUIET)
+        undone = environment.run("-c", AT_A_TERMINAL, "undo", env=QUIET)
         assert "will be copied first, to be able to put them back" in undone.stdout
         assert undone.stdout.count("Apply? [y/N]") == 1
         assert environment.manifest() == before

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 # Reading a package writes its bytecode, which is no change that anybody means.
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1"}
+AT_A_TERMINAL = """\
+import io, sys
+sys.stdin = io.StringIO("y\\ny\\ny\\n")
+sys.stdin.isatty = lambda: True
+from envmagic.face.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""A command line that is given to somebody who says yes to every question."""
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:
