@@ -10,6 +10,7 @@ from support.browser import chromium, new_page, shoot
 from support.lab import live_lab
 from support.notebook import Notebook
 from support.panel import Panel
+from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from support.environment import Environment
     from support.lab import Lab
-    from support.wheelhouse import Wheelhouse
+    from support.templates import Templates
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +46,23 @@ def panel(browser: Browser, lab: Lab) -> Iterator[Panel]:
         yield panel
 
 
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
+    """The standard wheels; a module may have others."""
+    return Wheelhouse.standard(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture
+def environment(templates: Templates, house: Wheelhouse) -> Environment:
+    """A kernel with three projects; a module may have others."""
+    environment = templates.make("kernel")
+    environment.install(house, "alpha==1.0", "beta==2.0", "delta==1.0")
+    return environment
+
+
 @pytest.fixture
 def notebook(panel: Panel, environment: Environment, house: Wheelhouse) -> Iterator[Notebook]:
-    """A notebook in a folder of its own, whose kernel runs in the `environment` of a module."""
+    """A notebook in a folder of its own, whose kernel runs in `environment`."""
     notebook = Notebook(panel, house, environment)
     yield notebook
     notebook.close()

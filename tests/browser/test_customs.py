@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
-from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
     from support.environment import Environment
@@ -15,13 +14,9 @@ if TYPE_CHECKING:
     from support.notebook import Notebook
     from support.panel import Panel
     from support.templates import Templates
+    from support.wheelhouse import Wheelhouse
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
-    return Wheelhouse.standard(tmp_path_factory.mktemp("house"))
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ from support.witness import Witness, paused
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.environment import Environment
     from support.notebook import Notebook
     from support.panel import Panel
-    from support.templates import Templates
 
 pytestmark = pytest.mark.live
 
@@ -32,13 +30,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     house.add_sdist("built", "1.0")
     house.add("grows", "1.0", requires=["epsilon"])
     return house
-
-
-@pytest.fixture
-def environment(templates: Templates, house: Wheelhouse) -> Environment:
-    environment = templates.make("kernel")
-    environment.install(house, "alpha==1.0", "beta==2.0", "delta==1.0")
-    return environment
 
 
 def names(panel: Panel) -> list[str]:

@@ -40,13 +40,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
 
 
 @pytest.fixture
-def environment(templates: Templates, house: Wheelhouse) -> Environment:
-    environment = templates.make("kernel")
-    environment.install(house, "alpha==1.0", "beta==2.0", "delta==1.0")
-    return environment
-
-
-@pytest.fixture
 def sockets(panel: Panel) -> Iterator[list[WebSocket]]:
     """The connections to kernels that the page opens from now on."""
     opened: list[WebSocket] = []

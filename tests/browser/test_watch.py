@@ -10,7 +10,6 @@ from support.browser import new_page, run_cell
 from support.notebook import Notebook
 from support.panel import Panel
 from support.story import QUIET, wait_until
-from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +18,9 @@ if TYPE_CHECKING:
     from support.environment import Environment
     from support.lab import Lab
     from support.templates import Templates
+    from support.wheelhouse import Wheelhouse
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
-    return Wheelhouse.standard(tmp_path_factory.mktemp("house"))
 
 
 @pytest.fixture
