@@ -207,6 +207,7 @@ def outcome_lines(outcome: Outcome) -> list[str]:
 def beside_outcome(outcome: Outcome) -> list[str]:
     """Return what there is to say beside that one sentence."""
     lines = [*outcome.problems, *failure_lines(outcome)]
+    lines += [f"{finding.text}; {finding.hint}" for finding in _find_built(outcome)]
     lines += [f"but {finding.text}" for finding in new_conflicts(outcome)]
     lines += [f"but {reason.text}" for reason in new_reasons(outcome)]
     lines += smoke_lines(outcome.latest.smoke)
@@ -218,6 +219,12 @@ def beside_outcome(outcome: Outcome) -> list[str]:
 
 def _apart(sentences: Iterable[str]) -> list[str]:
     return redact("\n".join(sentence for sentence in sentences if sentence)).splitlines()
+
+
+def _find_built(outcome: Outcome) -> list[Finding]:
+    """Return what is there now, and was built against something that it depends on."""
+    found = () if outcome.after is None else outcome.after.findings
+    return [finding for finding in found if finding.kind is FindingKind.BUILT]
 
 
 def new_conflicts(outcome: Outcome) -> list[Finding]:

@@ -129,7 +129,16 @@ def _make_equal(request: Request, node: Node, face: Face) -> Outcome:
         def look() -> Report:
             return make_report(request, node, node.snapshot(), known)
 
-        return _carry_out(order, node, hold, face, ready, look)
+        return _with_built(_carry_out(order, node, hold, face, ready, look))
+
+
+def _with_built(outcome: Outcome) -> Outcome:
+    """Keep saying what was built against something, where it is there now."""
+    if outcome.after is None or outcome.state not in {State.SUCCEEDED, State.HELD}:
+        return outcome
+    built = [f for f in outcome.before.findings if f.kind is FindingKind.BUILT]
+    findings = (*built, *outcome.after.findings)
+    return replace(outcome, after=replace(outcome.after, findings=findings))
 
 
 @contextlib.contextmanager

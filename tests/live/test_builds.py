@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import tarfile
@@ -127,10 +128,14 @@ def test_a_build_that_requires_torch_sees_that_of_the_lock(story: Story, house: 
         body = LOOK.format(name=name)
         house.add_sdist(name, "1.0", setup_body=body, build_requires=requires)
     story.write("declared==1.0", "causal-conv1d==1.0", "torch==2.4.0")
-    done = story.sync()
+    done = story.sync("--json")
     assert seen(story, "declared") == ["2.4.0", "alpha"]
     assert seen(story, "causal-conv1d") == ["2.4.0", "alpha", "helper"]
-    assert "`declared` was built beside `torch==2.4.0`" in done.stdout
+    built = {
+        f["name"]: f["text"] for f in json.loads(done.stdout)["findings"] if f["kind"] == "built"
+    }
+    assert sorted(built) == ["causal-conv1d", "declared"]
+    assert built["declared"].startswith("`declared` was built beside `torch==2.4.0`")
 
 
 def test_a_build_that_requires_another_torch_is_refused(story: Story, house: Wheelhouse) -> None:

@@ -621,6 +621,13 @@ def test_the_json_is_plain_text_for_every_terminal() -> None:
 
 
 OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
+BUILT = Finding(
+    kind=FindingKind.BUILT,
+    name="ext",
+    text="`ext` was built beside `torch==2.4.0`",
+    hint="it must be built again",
+    severity=Severity.NOTE,
+)
 
 
 @pytest.mark.parametrize(
@@ -637,6 +644,17 @@ OUTCOME = Outcome(state=State.SUCCEEDED, before=FULL, after=EQUAL)
                     "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; "
                     "the environment is now equal to `lock.txt`"
                 ),
+                "no restart needed: what is loaded is what is on the disk",
+            ],
+        ),
+        (
+            replace(OUTCOME, after=replace(EQUAL, findings=(BUILT,))),
+            [
+                (
+                    "done: 1 installed, 1 upgraded, 1 downgraded, 1 removed; "
+                    "the environment is now equal to `lock.txt`"
+                ),
+                "`ext` was built beside `torch==2.4.0`; it must be built again",
                 "no restart needed: what is loaded is what is on the disk",
             ],
         ),
