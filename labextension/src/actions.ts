@@ -1,6 +1,6 @@
 /** What a user can do, as the views call it; imports types alone. */
 
-import type { Requirers } from './tokens.js';
+import type { Requirers } from './wire.js';
 
 export interface Actions {
   retry: () => void;

@@ -1,7 +1,6 @@
 /** What a kernel's reply means: an answer, or why there is none. Pure. */
 
-import { findMismatch, SHAPES } from './shape.js';
-import { Fault, Requests, SCHEMA } from './tokens.js';
+import { Fault, REPLIES, Requests, SCHEMA } from './wire.js';
 
 export type Answer<T> =
   | { kind: 'ok'; data: T }
@@ -58,8 +57,8 @@ export function readAnswer<M extends keyof Requests>(
       ? { kind: 'older', side: 'there', version: data.envmagic }
       : { kind: 'refused', error: data.error };
   }
-  const wrong = findMismatch(data, SHAPES[method]);
-  if (wrong) {
+  const wrong = REPLIES[method].find(data);
+  if (wrong !== null) {
     return { kind: 'crashed', message: `the reply to ${method} is not as agreed: ${wrong}` };
   }
   return { kind: 'ok', data: data as unknown as Requests[M] };

@@ -4,7 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { memoryWords, severityWord, withoutColours } from './text.js';
-import { Accelerator, Finding, Gpu, Report, Severity } from './tokens.js';
+import { Accelerator, Finding, Gpu, Report, Severity } from './wire.js';
 
 const SIGNS = { ok: '✓', warn: '▲', fail: '✗', unknown: '?' } as const;
 const MARKS: Record<Severity, string> = { error: '✗', warning: '▲', note: 'i' };

@@ -10,7 +10,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Actions } from './actions.js';
 import * as dialogs from './dialogs.js';
 import { Model } from './model.js';
-import { Report } from './tokens.js';
+import { Report } from './wire.js';
 
 const LOCK = 'first_env.txt';
 

@@ -7,7 +7,7 @@ import * as React from 'react';
 import { Words } from './card.js';
 import { trustQuestions } from './state.js';
 import { countPhrases } from './text.js';
-import { Change, Place, Report } from './tokens.js';
+import { Change, Place, Report } from './wire.js';
 
 /** Asks whether a report is to be carried out: names all that it takes, builds and trusts. */
 export async function confirmChange(props: {

@@ -3,7 +3,7 @@
 import { Kernel, KernelMessage } from '@jupyterlab/services';
 
 import { Answer, expressionFor, maskSecrets, readAnswer, Value } from './answer.js';
-import { Requests } from './tokens.js';
+import { Requests } from './wire.js';
 
 /** How long a kernel may take for an answer, in ms; a first comparison loads our modules. */
 const LIMIT = 30_000;

@@ -6,7 +6,7 @@ import { Answer } from './answer.js';
 import { isAtWork, Pursuit } from './pursuit.js';
 import { Document, KernelSession } from './session.js';
 import { Blank, isLacking, questionOf, State, withFailure } from './state.js';
-import { Change, Look, Report, Requests, Requirers, Work } from './tokens.js';
+import { Change, Look, Report, Requests, Requirers, Work } from './wire.js';
 
 /** What a user has set. */
 export interface Preferences {

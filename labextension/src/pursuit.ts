@@ -1,7 +1,7 @@
 /** What is at work, asked after until it has ended: its state, and what its tools say. */
 
 import { Answer } from './answer.js';
-import { Watched, Work } from './tokens.js';
+import { Watched, Work } from './wire.js';
 
 /** How often work is asked after, in ms. */
 const POLL = 500;

@@ -1,6 +1,6 @@
 /** Which rows of a report are shown, and in which order. Pure. */
 
-import { Change, Kind } from './tokens.js';
+import { Change, Kind } from './wire.js';
 
 export type Column = 'kind' | 'name' | 'installed' | 'wanted';
 

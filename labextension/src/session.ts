@@ -7,7 +7,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { Answer } from './answer.js';
 import { Failure, Line } from './kernel.js';
 import { Blank } from './state.js';
-import { Requests } from './tokens.js';
+import { Requests } from './wire.js';
 
 /** How long after the end of a cell its effects are looked for, in ms. */
 const SETTLE = 300;

@@ -1,153 +1,85 @@
-/** The shape of each answer, to be held against what a kernel really sends. Pure. */
+/** What a value must be: for the kernel's replies when they come, and for the compiler. Pure. */
 
-import type { Requests } from './tokens.js';
+/** The form of a value, of which `T` is the type. */
+export interface Shape<T> {
+  /** Returns where a value is not of this form, such as `changes.3.name`; null: it is. */
+  find(value: unknown): string | null;
+  /** For the compiler alone. */
+  readonly type?: T;
+}
 
-/** What a value must be: a kind of scalar, `null` too, a list, or an object with at least these. */
-type Shape =
-  | 'string'
-  | 'number'
-  | 'boolean'
-  | { nullable: Shape }
-  | { optional: Shape }
-  | { list: Shape }
-  | { values: Shape }
-  | { fields: Record<string, Shape> };
+/** The type of the values of a shape. */
+export type Of<S> = S extends Shape<infer T> ? T : never;
 
-const nullable = (shape: Shape): Shape => ({ nullable: shape });
-const optional = (shape: Shape): Shape => ({ optional: shape });
-const list = (shape: Shape): Shape => ({ list: shape });
-const fields = (shapes: Record<string, Shape>): Shape => ({ fields: shapes });
+type Fields = Record<string, Shape<unknown>>;
+type Values<F extends Fields> = { [K in keyof F]: Of<F[K]> };
 
-const CHANGE = fields({
-  name: 'string',
-  kind: 'string',
-  installed: nullable('string'),
-  wanted: nullable('string'),
-  reason: 'string',
-  note: nullable('string'),
-  loaded: nullable('string'),
-  line: nullable('string')
-});
-const SENTENCE = { severity: 'string', text: 'string', hint: nullable('string') } as const;
-const GPU = fields({
-  name: 'string',
-  memory_total: nullable('number'),
-  memory_used: nullable('number'),
-  capability: nullable('string')
-});
-const STACK = { torch: nullable('string'), cuda: nullable('string') } as const;
-const ACCELERATOR = fields({
-  driver: nullable('string'),
-  driver_cuda: nullable('string'),
-  gpus: list(GPU),
-  verdict: 'string',
-  reasons: list(fields(SENTENCE)),
-  installed: optional(fields(STACK)),
-  wanted: optional(fields({ ...STACK, from: nullable('string') }))
-});
-const REPORT = fields({
-  id: 'string',
-  lock: fields({ path: 'string', pins: 'number' }),
-  parity: 'boolean',
-  prepared: 'boolean',
-  counts: { values: 'number' },
-  changes: list(CHANGE),
-  findings: list(fields({ ...SENTENCE, kind: 'string' })),
-  accelerator: nullable(ACCELERATOR),
-  restart: fields({ reasons: list('string') })
-});
-const FAULT = fields({
-  kind: 'string',
-  message: 'string',
-  hint: nullable('string'),
-  faults: list(fields({ where: 'string', text: 'string', hint: 'string' }))
-});
-const WORK = fields({
-  id: 'string',
-  what: 'string',
-  title: 'string',
-  state: 'string',
-  cancelling: 'boolean',
-  cancelled: 'boolean',
-  progress: fields({ phase: 'string', done: 'number', total: 'number', detail: 'string' }),
-  report: nullable('string'),
-  outcome: nullable(
-    fields({
-      state: 'string',
-      done: nullable({ values: 'number' }),
-      lines: list('string'),
-      restart: list('string')
-    })
-  ),
-  error: nullable(FAULT)
-});
-const WATCHED = fields({ work: nullable(WORK), log: 'string', log_end: 'number' });
-const SHOWN = fields({ report: REPORT, rest: 'number' });
-const LOOK = fields({
-  place: fields({
-    python: 'string',
-    prefix: 'string',
-    executable: 'string',
-    folder: 'string'
-  }),
-  locks: list('string'),
-  lock: 'string',
-  files: { values: 'string' },
-  report: nullable(REPORT),
-  rest: 'number',
-  error: nullable(FAULT),
-  stamp: 'string',
-  work: nullable(WORK),
-  undo: nullable(fields({ title: 'string', steps: 'string' })),
-  news: list('string')
+const HERE = '';
+
+const scalar = <T>(name: string): Shape<T> => ({
+  find: value => (typeof value === name ? null : HERE)
 });
 
-export const SHAPES: Readonly<Record<keyof Requests, Shape>> = {
-  look: LOOK,
-  rows: fields({ rows: list(CHANGE), rest: 'number' }),
-  report: SHOWN,
-  look_back: SHOWN,
-  gpus: fields({ accelerator: nullable(ACCELERATOR) }),
-  explain: fields({ requirers: list('string'), rest: 'number' }),
-  stamp: fields({ stamp: 'string', work: nullable(WORK) }),
-  start: WATCHED,
-  work: WATCHED,
-  agree: WATCHED,
-  cancel: WATCHED,
-  dismiss: fields({}),
-  freeze: fields({ wrote: 'string', summary: 'string' })
-};
+export const STRING = scalar<string>('string');
+export const NUMBER = scalar<number>('number');
+export const BOOLEAN = scalar<boolean>('boolean');
 
-/** Returns where a value is not of a shape, such as `report.changes.3.name`; empty: it is. */
-export function findMismatch(value: unknown, shape: Shape, path = ''): string {
-  if (typeof shape === 'string') {
-    return typeof value === shape ? '' : path || 'the reply';
-  }
-  if ('nullable' in shape) {
-    return value === null ? '' : findMismatch(value, shape.nullable, path);
-  }
-  if ('optional' in shape) {
-    return value === undefined ? '' : findMismatch(value, shape.optional, path);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) !== ('list' in shape)) {
-    return path || 'the reply';
-  }
-  const inner =
-    'fields' in shape
-      ? Object.entries(shape.fields)
-      : Object.keys(value).map((key): [string, Shape] => [
-          key,
-          'list' in shape ? shape.list : shape.values
-        ]);
-  for (const [key, wanted] of inner) {
-    const found = findMismatch(
-      (value as Record<string, unknown>)[key],
-      wanted,
-      path ? `${path}.${key}` : key
-    );
-    if (found) {
-      return found;
+/** One of a few words. */
+export function oneOf<const W extends readonly string[]>(...words: W): Shape<W[number]> {
+  return { find: value => (words.includes(value as string) ? null : HERE) };
+}
+
+export function nullable<T>(shape: Shape<T>): Shape<T | null> {
+  return { find: value => (value === null ? null : shape.find(value)) };
+}
+
+export function list<T>(shape: Shape<T>): Shape<T[]> {
+  return {
+    find: value => (Array.isArray(value) ? first(value.entries(), () => shape) : HERE)
+  };
+}
+
+/** An object with any keys. */
+export function values<T>(shape: Shape<T>): Shape<Record<string, T>> {
+  return {
+    find: value => (isObject(value) ? first(Object.entries(value), () => shape) : HERE)
+  };
+}
+
+/** An object with at least these fields; of the optional ones, one that is there is looked at. */
+export function fields<F extends Fields, O extends Fields = Record<never, never>>(
+  shapes: F,
+  optional?: O
+): Shape<Values<F> & Partial<Values<O>>> {
+  const wanted = Object.keys(shapes);
+  const known: Fields = { ...shapes, ...optional };
+  return {
+    find: value => {
+      if (!isObject(value)) {
+        return HERE;
+      }
+      const keys = [...wanted, ...Object.keys(optional ?? {}).filter(key => key in value)];
+      return first(
+        keys.map((key): [string, unknown] => [key, value[key]]),
+        key => known[key]
+      );
+    }
+  };
+}
+
+function first<K extends string | number>(
+  entries: Iterable<[K, unknown]>,
+  shapeOf: (key: K) => Shape<unknown>
+): string | null {
+  for (const [key, value] of entries) {
+    const inner = shapeOf(key).find(value);
+    if (inner !== null) {
+      return inner === HERE ? `${key}` : `${key}.${inner}`;
     }
   }
-  return '';
+  return null;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 /** What the panel can show, as a union of its faces; and what the badge says of each. Pure. */
 
 import type { Answer } from './answer.js';
-import { Change, Fault, Look, Report, Requests, Work } from './tokens.js';
+import { Change, Fault, Look, Report, Requests, Work } from './wire.js';
 
 /** What there is to say where no comparison can be shown. */
 export type Blank =

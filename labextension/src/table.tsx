@@ -8,7 +8,7 @@ import type { Actions } from './actions.js';
 import { Words } from './card.js';
 import { Column, KINDS, Order, selectRows, SYMBOLS } from './rows.js';
 import { kindWord } from './text.js';
-import { Change, Kind, Report, Requirers } from './tokens.js';
+import { Change, Kind, Report, Requirers } from './wire.js';
 
 /** The height of a row that is not open, in px. */
 const ROW = 25;

@@ -3,7 +3,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { Badge } from './state.js';
-import { Kind, Report, Requests, Severity } from './tokens.js';
+import { Counts, Kind, Report, Requests, Severity } from './wire.js';
 
 /** Returns what happens to a project, in one word. */
 export function kindWord(kind: Kind, trans: TranslationBundle): string {
@@ -54,7 +54,7 @@ export function countPhrases(report: Report, trans: TranslationBundle): string[]
 }
 
 /** Returns how much was changed, a phrase each: `14 installed`. */
-export function donePhrases(done: Record<Kind, number>, trans: TranslationBundle): string[] {
+export function donePhrases(done: Counts, trans: TranslationBundle): string[] {
   const { install, upgrade, downgrade, reinstall, remove } = done;
   const phrases: [number, string][] = [
     [install, trans._n('%1 installed', '%1 installed', install)],

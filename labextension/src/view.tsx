@@ -11,7 +11,7 @@ import { useKeptFocus } from './focus.js';
 import { Face, faceOf, Ready, refusals, State } from './state.js';
 import { DiffTable } from './table.js';
 import { countPhrases } from './text.js';
-import { Fault, Report } from './tokens.js';
+import { Fault, Report } from './wire.js';
 import { Banners, Button } from './work.js';
 
 interface Props {

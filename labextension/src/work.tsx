@@ -7,7 +7,7 @@ import type { Actions } from './actions.js';
 import { Words } from './card.js';
 import { Face, Notice, questionOf, Ready, restartReasons } from './state.js';
 import { busyWords, donePhrases, phaseWords, withoutColours, wroteWords } from './text.js';
-import { Progress, Work } from './tokens.js';
+import { Progress, Work } from './wire.js';
 
 interface Props {
   state: Ready;
