@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from envmagic.core.model import Change, Distribution, Name, Pin, Plan, Snapshot, StagedWheel
 
 _ABSENT = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)")
+_MISMATCH = re.compile(r"^\s+([A-Za-z0-9][\w.-]*).* from .*:\n\s+Expected ", re.MULTILINE)
 _MISSING = re.compile(r"^\W*ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 _VARIABLES = {
     "-i": "PIP_INDEX_URL",
@@ -211,6 +212,11 @@ def absent_name(log: str) -> str:
     """Return the project that pip found no wheel of; empty: the failure is another."""
     match = _ABSENT.search(log)
     return match[1] if match else ""
+
+
+def mismatched_names(log: str) -> list[str]:
+    """Return the projects of which pip got a file with another hash than it was to have."""
+    return _MISMATCH.findall(log)
 
 
 def last_words(log: str, lines: int = 6) -> str:

@@ -16,6 +16,7 @@ from envmagic.core.engine import (
     fetch_text,
     hint_for,
     last_words,
+    mismatched_names,
     missing_modules,
     source_command,
 )
@@ -213,6 +214,8 @@ def _missing(said: str) -> list[str]:
 
 
 def _failure(change: Change, pin: Pin, said: str, there: Container[str]) -> EngineError:
+    if (wrong := find_mismatch([pin], said)) is not None:
+        return wrong
     text = f"`{change.name}`{where_of(pin)} cannot be built"
     words = _last_words(said)
     missing = [module for module in _missing(said) if module not in there]
@@ -244,6 +247,19 @@ def _last_words(said: str) -> str:
 
 def _last_exception(said: str) -> str:
     return next(iter(_EXCEPTION.findall(said)[::-1]), "")
+
+
+def find_mismatch(pins: Iterable[Pin], said: str) -> EngineError | None:
+    """Return what to say where pip got another file than was locked; None: it did not."""
+    wrong = {canonical_name(name) for name in mismatched_names(said)}
+    found = [pin for pin in pins if pin.name in wrong]
+    if not found:
+        return None
+    names = ", ".join(f"`{pin.name}{pin.specifier}`{where_of(pin)}" for pin in found)
+    return EngineError(
+        f"the file that there is of {names} has another hash than was locked; {UNTOUCHED}",
+        hint_for(said),
+    )
 
 
 def where_of(pin: Pin) -> str:

@@ -24,7 +24,7 @@ from envmagic.core.errors import EngineError
 from envmagic.core.model import canonical_name
 from envmagic.core.redact import hide_secrets
 from envmagic.core.requirement import parse_requirement
-from envmagic.story.build import UNTOUCHED, Builder, where_of
+from envmagic.story.build import UNTOUCHED, Builder, find_mismatch, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +107,7 @@ class Preparation:
             absent = canonical_name(absent_name(said))
             failed = next((change for change in group if change.name == absent), None)
             if code and failed is None:
-                raise EngineError(
+                raise find_mismatch([c.pin for c in group if c.pin], said) or EngineError(
                     f"the wheels cannot be had; {UNTOUCHED}\n{last_words(said)}", hint_for(said)
                 )
             if code:

@@ -34,6 +34,7 @@ def story(bare_environment: Environment, wheelhouse: Wheelhouse) -> Story:
 
 
 LINE = "first_env.txt:1"
+WRONG = f"--hash=sha256:{'1' * 64}"
 BAD_LOCKS = {
     "empty": ("", 2, ["first_env.txt", "pins nothing"]),
     "comments": ("# nothing\n", 2, ["pins nothing"]),
@@ -50,7 +51,7 @@ BAD_LOCKS = {
     "toml": ('[project]\nname = "x"\n', 2, [LINE]),
     "missing-version": ("alpha==9.9\n", 4, ["no index has `alpha==9.9`", LINE, "2.0"]),
     "missing-project": ("omega==1.0\n", 4, ["no index has `omega==1.0`", LINE]),
-    "wrong-hash": (f"alpha==2.0 --hash=sha256:{'1' * 64}\n", 4, ["nothing was changed"]),
+    "wrong-hash": (f"alpha==2.0 {WRONG}\n", 4, ["`alpha==2.0` (", f"{LINE}) has another hash"]),
     "no-hash": ("--require-hashes\nalpha==2.0\n", 2, ["first_env.txt:2", "hash"]),
 }
 
@@ -114,6 +115,19 @@ def test_a_wheel_for_another_platform(story: Story, tmp_path: Path) -> None:
     done = other.sync(code=4)
     assert "no index has `native==1.0`" in done.stderr
     assert "0.9" in done.stderr
+    assert story.environment.manifest() == before
+
+
+def test_a_source_with_another_hash(story: Story, tmp_path: Path) -> None:
+    own = Wheelhouse.standard(tmp_path / "wheels")
+    own.add_sdist("sourced", "1.0")
+    other = Story(story.environment, own)
+    other.write(f"sourced==1.0 {WRONG}")
+    before = story.environment.manifest()
+    done = other.sync(code=4)
+    assert "`sourced==1.0` (" in done.stderr
+    assert f"{LINE}) has another hash" in done.stderr
+    assert "built" not in done.stderr
     assert story.environment.manifest() == before
 
 
