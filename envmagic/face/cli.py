@@ -262,7 +262,7 @@ def _freeze(options: argparse.Namespace) -> int:
     node = LocalNode()
     node.look_for_gpus()
     text = freeze(node.snapshot(), node.accelerator(_GPU_WAIT))
-    if options.file is None:
+    if options.file == "-":
         _say(text.removesuffix("\n"))
         return 0
     written = write_lock(options.file, text, force=options.force)

@@ -130,7 +130,7 @@ class EnvMagics(Magics):
 
         snapshot = self._node.snapshot()
         text = freeze(snapshot, self._node.accelerator(_GPU_WAIT))
-        if arguments.file is None:
+        if arguments.file == "-":
             print(text, end="")
             return
         write_lock(arguments.file, text, force=arguments.force)

@@ -163,7 +163,9 @@ def _count(text: str) -> int:
 
 def add_freeze_options(parser: argparse.ArgumentParser) -> None:
     """Add what writing a lock needs."""
-    parser.add_argument("file", nargs="?", help="where to write it; left out: print it")
+    parser.add_argument(
+        "file", nargs="?", default="-", help="where to write it; left out, or `-`: print it"
+    )
     parser.add_argument(
         "--force", action="store_true", help="write over a file that is there and differs"
     )

@@ -156,6 +156,8 @@ def test_what_a_freeze_wrote(story: Story) -> None:
     assert told.stdout == f"wrote my.txt: {pins} pins, 1 left out (edited)\n"
     again = run("-m", "envmagic", "freeze", "my.txt", env=QUIET)
     assert again.stdout == f"my.txt: {pins} pins, 1 left out (edited), as it was\n"
+    printed = run("-m", "envmagic", "freeze", "-", env=QUIET).stdout
+    assert printed.splitlines() == lines == run("-m", "envmagic", "freeze").stdout.splitlines()
 
 
 def test_help_tells_examples_and_exit_codes(story: Story) -> None:
