@@ -179,7 +179,7 @@ def undo_report(undone: Undone, snapshot: Snapshot, node: Node, *, done: bool = 
         plan=plan,
         findings=tuple(describe_neighbours(neighbours, kernel=node.kernel)),
         accelerator=node.accelerator(),
-        restart=Restart(reasons=node.stale(installed)),
+        restart=Restart(reasons=node.look_at_loaded(installed).stale),
         kernel=node.kernel,
         loaded=node.loaded(changing),
         prepared=True,

@@ -157,6 +157,7 @@ class FindingKind(str, Enum):
     HELD = "held"
     BUILD = "build"
     BUILT = "built"
+    LOADED = "loaded"
     ORIGIN = "origin"
     COPY = "copy"
     REFUSED = "refused"

@@ -25,6 +25,16 @@ class Command:
     """Variables for this command alone: may carry credentials."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """What an interpreter has loaded that is not, or may not be, what is on the disk."""
+
+    stale: tuple[str, ...] = ()
+    """A reason for a restart for each version that is gone from the disk."""
+    doubtful: tuple[Name, ...] = ()
+    """What is loaded in a version that is not known."""
+
+
 class Running(Protocol):
     """A process that was started, and lives by itself."""
 
@@ -49,13 +59,13 @@ class Node(Protocol):
         """Return what its interpreter would import now."""
 
     def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
-        """Return the version in memory of each of these that it has loaded."""
+        """Return the version in memory of each of these that it has loaded, or `unknown`."""
 
     def remember(self, loaded: Mapping[Name, str]) -> None:
         """Take note that these versions are in memory, and about to change on the disk."""
 
-    def stale(self, installed: Mapping[Name, Distribution]) -> tuple[str, ...]:
-        """Return a reason for a restart for each version in memory that is gone from the disk."""
+    def look_at_loaded(self, installed: Mapping[Name, Distribution]) -> Memory:
+        """Hold what it has loaded against what is installed now."""
 
     def neighbours(self) -> Sequence[Neighbour] | None:
         """Return the other processes that hold its modules; None: that cannot be known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -9,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from envmagic.core.engine import as_environment, join_places
+from envmagic.core.nodes import Memory
 from envmagic.core.redact import known_secrets
 from envmagic.edge.gpu import AcceleratorProbe
+from envmagic.edge.loaded import LoadedVersions
 from envmagic.edge.log import open_log
 from envmagic.edge.neighbours import find_neighbours
 from envmagic.edge.probe import look_at_platform, take_snapshot
@@ -20,7 +23,6 @@ from envmagic.edge.process import (
     start_in_session,
     wait_or_cancel,
 )
-from envmagic.edge.record import loaded_distributions
 
 if TYPE_CHECKING:
     import threading
@@ -36,13 +38,23 @@ _FLAGS = ("-P",) if sys.version_info >= (3, 11) else ()
 so that no variable says it where there may be one."""
 
 
+@functools.cache
+def _find_beginning() -> float | None:
+    """Return when this process began, in seconds since the epoch; None: it is not known."""
+    try:
+        import psutil  # noqa: PLC0415 (every kernel of today has it, but we do not require it)
+    except ImportError:
+        return None
+    return float(psutil.Process().create_time())
+
+
 @dataclass
 class LocalNode:
     """The interpreter that this code runs in, and whether a kernel is running in it."""
 
     kernel: bool = False
     _platform: Platform | None = field(default=None, repr=False)
-    _remembered: dict[Name, str] = field(default_factory=dict, repr=False)
+    _loaded: LoadedVersions = field(default_factory=LoadedVersions, repr=False)
     _accelerator: AcceleratorProbe = field(
         default_factory=lambda: AcceleratorProbe(sys.executable), repr=False
     )
@@ -57,33 +69,32 @@ class LocalNode:
         """Return what this interpreter would import now."""
         return take_snapshot(self.platform())
 
-    def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
-        """Return the version in memory of each of these that this kernel has loaded."""
-        if not self.kernel:
-            return {}
-        versions = {d.name: str(d.version) for d in distributions}
-        loaded = loaded_distributions(distributions)
-        return {name: self._remembered.get(name, versions[name]) for name in loaded}
-
-    def remember(self, loaded: Mapping[Name, str]) -> None:
-        """Take note that these versions are in memory, and about to change on the disk."""
-        for name, version in loaded.items():
-            self._remembered.setdefault(name, version)
-
-    def stale(self, installed: Mapping[Name, Distribution]) -> tuple[str, ...]:
-        """Return a reason for a restart for each version in memory that is gone from the disk.
+    def look_at_loaded(self, installed: Mapping[Name, Distribution]) -> Memory:
+        """Hold what this kernel has loaded against what is installed now.
 
         Also lets this process see modules that were installed after it started.
         """
         importlib.invalidate_caches()
-        reasons = []
-        for name, version in sorted(self._remembered.items()):
-            found = installed.get(name)
-            if found is None:
-                reasons.append(f"`{name}` {version} is loaded, and no longer on disk")
-            elif str(found.version) != version:
-                reasons.append(f"`{name}` {version} is loaded, {found.version} is on disk")
-        return tuple(reasons)
+        if self.kernel:
+            self._loaded.look(installed.values(), _find_beginning())
+        return Memory(
+            stale=self._loaded.stale(installed), doubtful=self._loaded.doubtful(installed)
+        )
+
+    def nothing_has_changed(self) -> None:
+        """Take note that the disk is as it was when it was looked at last."""
+        self._loaded.settle()
+
+    def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
+        """Return the version in memory of each of these that this kernel has loaded.
+
+        It is `unknown` where nothing tells it.
+        """
+        return self._loaded.versions(distributions) if self.kernel else {}
+
+    def remember(self, loaded: Mapping[Name, str]) -> None:
+        """Take note that these versions are in memory, and about to change on the disk."""
+        self._loaded.remember(loaded)
 
     def neighbours(self) -> tuple[Neighbour, ...] | None:
         """Return the other processes that hold its modules; None: that cannot be known."""

@@ -1,4 +1,4 @@
-"""The files that a distribution installed: which are gone, which are loaded."""
+"""The files that a distribution installed, and which of them are gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,37 +105,7 @@ def can_be_uninstalled(distribution: Distribution) -> bool:
     return distribution.source.editable or (base / "installed-files.txt").is_file()
 
 
-def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Name]:
-    """Return which distributions this process has loaded a module of, told by their files."""
-    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    files = [file for file in modules if isinstance(file, str)]
-    loaded: dict[str, frozenset[str]] = {}
-    found = []
-    for distribution in distributions:
-        folder = code_folder(distribution)
-        if folder not in loaded:
-            loaded[folder] = _relative_to(folder, files)
-        if distribution.source.editable:
-            is_loaded = bool(loaded[folder])
-        else:
-            is_loaded = not loaded[folder].isdisjoint(read_record(distribution) or ())
-        found += [distribution.name] if is_loaded else []
-    return frozenset(found)
-
-
 def code_folder(distribution: Distribution) -> str:
     """Return the folder that its code lies in: the source tree of an editable install."""
     source = distribution.source
     return folder_of(source) if source.editable else distribution.location
-
-
-def _relative_to(folder: str, files: list[str]) -> frozenset[str]:
-    """Return the files below a folder, by whichever of its names they were loaded."""
-    names = {folder, *(entry for entry in sys.path if os.path.realpath(entry) == folder)}
-    starts = [name.rstrip(os.sep) + os.sep for name in names]
-    return frozenset(
-        file[len(start) :].replace(os.sep, "/")
-        for file in files
-        for start in starts
-        if file.startswith(start)
-    )

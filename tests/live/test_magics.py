@@ -62,6 +62,33 @@ def test_the_story_of_a_notebook_without_a_reader(story: Story) -> None:
     assert story.environment.freeze()["beta"] == "1.0"
 
 
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_restart_is_asked_for_after_a_pip_install(
+    story: Story,
+    kernel: LiveKernel,
+    compared: bool,  # noqa: FBT001 (a case)
+) -> None:
+    """It makes the environment equal, and this kernel runs the old code."""
+    places = " ".join(story.places)
+    if compared:
+        kernel.run("%envsync --dry-run").check()
+    kernel.run("import alpha").check()
+    kernel.run(f"%pip install -q {places} alpha==2.0 beta==1.0").check()
+    kernel.run("%pip uninstall -q -y delta").check()
+    told = kernel.run("%envsync --dry-run").check().displays[-1]["text/plain"]
+    assert "is equal to" in told
+    assert "restart the kernel: `alpha` 1.0 is loaded, 2.0 is on disk" in told
+
+
+def test_no_restart_is_asked_for_after_a_first_import(story: Story, kernel: LiveKernel) -> None:
+    kernel.run(f"%pip install -q {' '.join(story.places)} alpha==2.0 beta==1.0").check()
+    kernel.run("%pip uninstall -q -y delta").check()
+    kernel.run("import alpha, beta").check()
+    told = kernel.run("%envsync --dry-run").check().displays[-1]["text/plain"]
+    assert "is equal to" in told
+    assert "restart" not in told
+
+
 def test_nobody_can_be_asked(story: Story) -> None:
     before = story.environment.freeze()
     _, asked = run_cells(

@@ -26,6 +26,7 @@ from envmagic.core.model import (
     SourceKind,
     canonical_name,
 )
+from envmagic.edge.loaded import loaded_distributions
 from envmagic.edge.origin import (
     read_source,
     source_from_json,
@@ -39,7 +40,6 @@ from envmagic.edge.probe import (
 )
 from envmagic.edge.record import (
     can_be_uninstalled,
-    loaded_distributions,
     missing_files,
     recorded_names,
 )
