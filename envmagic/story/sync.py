@@ -205,15 +205,23 @@ def _carry_out(
     # To the very end: who has changed something must not be told that nothing was.
     with interrupts_set(face.cancel):
         answer = give(order, node, hold, face.tell, face.cancel)
-        after = look()
-    done = State.HELD if after.plan.held else State.SUCCEEDED
+        after, unseen = _looked(look)
+    done = State.HELD if after is not None and after.plan.held else State.SUCCEEDED
     return Outcome(
         state=done if answer.state == "succeeded" else State(answer.state),
         before=fill_in(before, node, 0.0),
         after=after,
-        problems=answer.problems,
+        problems=(*answer.problems, *unseen),
         log=answer.log,
     )
+
+
+def _looked(look: Callable[[], Report]) -> tuple[Report | None, tuple[str, ...]]:
+    """Return what there is after a change, or why that cannot be said: the change is done."""
+    try:
+        return look(), ()
+    except (OSError, EnvmagicError) as error:
+        return None, (f"what is there now could not be looked at: {error}",)
 
 
 def _with_copies(report: Report, footprint: Footprint, home: Path) -> Report:

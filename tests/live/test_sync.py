@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.process import run_process
-from support.story import Story
+from support.story import QUIET, Story
 from support.wheelhouse import Wheelhouse
 from support.wheels import make_git_repository, make_project
 
@@ -380,3 +380,32 @@ def test_an_editable_of_a_repository_is_refused(story: Story) -> None:
     done = story.sync(code=3)
     assert "`x` is an editable of a repository" in done.stderr
     assert "alpha" not in story.environment.freeze()
+
+
+BLINDED = """\
+import resource, sys
+from envmagic.face.options import Parser, add_request_options, make_request
+from envmagic.edge.node import LocalNode
+from envmagic.face.view import render_outcome
+from envmagic.story.sync import Face, synchronize
+
+def tell(progress):
+    if progress.phase == "Checking":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+
+parser = Parser(prog="test")
+parser.add_argument("lock")
+add_request_options(parser)
+node = LocalNode()
+request = make_request(parser.parse_args(sys.argv[1:]), node.platform())
+print(render_outcome(synchronize(request, node, Face(agree=lambda _: True, tell=tell))))
+"""
+
+
+def test_a_change_that_cannot_be_looked_at_is_done_all_the_same(story: Story) -> None:
+    """No more files can be opened, once the process that makes the change has made it."""
+    story.write("alpha==1.0")
+    done = story.environment.run("-c", BLINDED, story.lock, *story.places, env=QUIET)
+    assert "done: 1 installed; the environment is now equal to" in done.stdout
+    assert "what is there now could not be looked at: [Errno 24]" in done.stdout
+    assert story.environment.freeze()["alpha"] == "1.0"
