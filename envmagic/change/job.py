@@ -59,7 +59,7 @@ def give(
     if not (node.kernel and answer.state == "cancelled"):
         mark_told(change)
     if answer.state == "cancelled":
-        raise Cancelled(f"cancelled; {_PUT_BACK}")
+        raise Cancelled(f"cancelled; {_PUT_BACK}", change=change.name)
     if answer.state == "refused":
         raise PolicyError(*answer.problems)
     return answer

@@ -49,6 +49,13 @@ class SmokeError(EnvmagicError):
 
 
 class Cancelled(EnvmagicError):
-    """The user stopped the work before anything was changed."""
+    """The user stopped the work: nothing was changed, or everything was put back.
+
+    `change` is the name of the change that was put back, whose end nobody else was told.
+    """
 
     exit_code = 130
+
+    def __init__(self, message: str, hint: str = "", *, change: str = "") -> None:
+        super().__init__(message, hint)
+        self.change = change

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from envmagic.change import rescue
 from envmagic.change.history import find_untold, mark_told
 from envmagic.change.transaction import ask_to_stop, find_at_work, recover
-from envmagic.core.errors import PolicyError
+from envmagic.core.errors import Cancelled, PolicyError
 from envmagic.core.report import Report
 from envmagic.face.replies import past_to_work, work_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from envmagic.change.history import Past
@@ -56,8 +56,17 @@ class AtWork:
     def watched(self, log: int = 0) -> Json:
         """Return how far what is at work has come, and what its tools have said since `log`."""
         work = self.now()
-        said, end = work.said(log) if work else ("", 0)
-        return {"work": self._tell(work), "log": said, "log_end": end}
+        told = self._tell(work)
+        is_ours = work is not None and told is not None and told["id"] == work.id
+        said, end = work.said(log) if work is not None and is_ours else ("", 0)
+        return {"work": told, "log": said, "log_end": end}
+
+    def news(self) -> list[Past]:
+        """Return how changes have ended that nobody was watching, the oldest first."""
+        ours = self.now()
+        if ours is not None and not ours.ended:
+            return []  # it may be its own end that is written down just now
+        return [past for past in find_untold(self._home) if past.folder.name != _change_of(ours)]
 
     def agree(self, work: str, report: str) -> None:
         """Go on with what is asked about, if that is this report (empty: whatever it is)."""
@@ -75,15 +84,20 @@ class AtWork:
         elif not ask_to_stop(self._home, work):
             self._refuse_another(work)
 
-    def dismiss(self, work: str) -> bool:
-        """Take note that a user has seen how work has ended; return whether there was any."""
+    def dismiss(self, work: str, news: Sequence[str] = ()) -> bool:
+        """Take note that a user has seen how work, and what is named in the news, has ended.
+
+        Where neither is named, all of it was. Return whether there was any.
+        """
+        all_of_it = not work and not news
         with self._one_at_a_time:
             ours = self._work
-            is_seen = ours is not None and ours.ended and _is_meant(work, ours)
+            is_meant = all_of_it or (ours is not None and work == ours.id)
+            is_seen = ours is not None and ours.ended and is_meant
             if is_seen:
                 self._work = None
-        all_of_it = is_seen or not work
-        told = [p for p in find_untold(self._home) if all_of_it or p.folder.name == work]
+        seen = {work, *news, _change_of(ours) if is_seen else ""}
+        told = [p for p in find_untold(self._home) if all_of_it or p.folder.name in seen]
         for past in told:
             mark_told(past.folder)
         return is_seen or bool(told)
@@ -116,6 +130,12 @@ class AtWork:
             recover(self._home)
             return find_at_work(self._home)  # somebody else may be putting it back
         return past
+
+
+def _change_of(work: Work | None) -> str:
+    """Return the change that was put back where work was cancelled; empty: it was not."""
+    error = None if work is None else work.error
+    return error.change if isinstance(error, Cancelled) else ""
 
 
 def _is_meant(work: str, now: Work) -> bool:

@@ -9,7 +9,7 @@ import shlex
 import threading
 from typing import TYPE_CHECKING, Any
 
-from envmagic.change.history import find_untold, read_history
+from envmagic.change.history import read_history
 from envmagic.change.transaction import home_of, recover
 from envmagic.core.errors import EnvmagicError, PolicyError
 from envmagic.core.lock import LockError
@@ -24,13 +24,13 @@ from envmagic.face.memory import Memory
 from envmagic.face.options import Parser, UsageError, add_request_options, make_request
 from envmagic.face.replies import (
     error_to_json,
+    news_to_json,
     page_of,
     place_to_json,
     shown_to_json,
     undoable_to_json,
 )
 from envmagic.face.stamp import Stamps
-from envmagic.face.view import past_line
 from envmagic.face.wire import accelerator_to_json, report_to_json
 from envmagic.face.work import Work
 from envmagic.story.preview import fill_in, preview
@@ -38,7 +38,7 @@ from envmagic.story.sync import preview_online, preview_undo, synchronize, undo
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from envmagic.core.report import Report
     from envmagic.core.request import Request
@@ -170,7 +170,7 @@ class Panel:
             "stamp": self._stamps.compared(chosen, on_disk),
             "work": self._at_work.told(),
             "undo": self._last_change(),
-            "news": self._news(),
+            "news": [news_to_json(past) for past in self._at_work.news()],
         }
 
     def _files(self, lock: str) -> dict[str, str]:
@@ -287,9 +287,9 @@ class Panel:
         self._at_work.cancel(work)
         return self.work()
 
-    def dismiss(self, work: str = "") -> Json:
-        """Take note that the user has seen how what was at work has ended."""
-        return {"dismissed": self._at_work.dismiss(work)}
+    def dismiss(self, work: str = "", news: Sequence[str] = ()) -> Json:
+        """Take note that the user has seen how work, or the changes of some news, have ended."""
+        return {"dismissed": self._at_work.dismiss(work, news)}
 
     def freeze(self, file: str, *, force: bool = False) -> Json:
         """Write this kernel's installed set as a lock file."""
@@ -301,12 +301,6 @@ class Panel:
         """Return what an undo would put back; None: nothing is kept."""
         past = next((past for past in read_history(self._home) if past.can_be_undone), None)
         return None if past is None else undoable_to_json(past)
-
-    def _news(self) -> list[str]:
-        """Return how changes have ended that nobody was watching."""
-        if self._at_work.now() is not None:  # it tells its own end
-            return []
-        return [past_line(past) for past in find_untold(self._home)]
 
     def _show(self, report: Report, request: Request | None) -> Json:
         """Return as much of a report as one reply carries, and remember it for the rest."""

@@ -11,7 +11,7 @@ from envmagic.core.lock import LockError
 from envmagic.core.model import Finding, FindingKind, Severity
 from envmagic.core.redact import redact
 from envmagic.core.report import Outcome, Progress, State
-from envmagic.face.view import beside_outcome, count_steps
+from envmagic.face.view import beside_outcome, count_steps, past_line
 from envmagic.face.wire import finding_to_json, platform_to_json, report_to_json
 
 if TYPE_CHECKING:
@@ -125,6 +125,11 @@ def undoable_to_json(past: Past) -> Json:
     return {"title": redact(past.title), "began": past.began, "steps": count_steps(past)}
 
 
+def news_to_json(past: Past) -> Json:
+    """Return how a change has ended that nobody was watching."""
+    return {"id": past.folder.name, "text": past_line(past)}
+
+
 def past_to_work(past: Past) -> Json:
     """Return a change that another process is making, as a piece of work."""
     progress = read_progress(past.folder) or Progress(phase="At work")
@@ -155,7 +160,8 @@ def progress_to_json(progress: Progress) -> Json:
 def outcome_to_json(outcome: Outcome) -> Json:
     """Return what became of a sync or an undo: counts, and what else a reader should know."""
     restart = outcome.after.restart.reasons if outcome.after else ()
-    is_done = outcome.after is not None and outcome.state in {State.SUCCEEDED, State.HELD}
+    was_held = outcome.state is State.HELD and outcome.after is not None
+    is_done = outcome.state is State.SUCCEEDED or was_held
     return {
         "state": outcome.state.value,
         "done": outcome.before.plan.counts() if is_done else None,

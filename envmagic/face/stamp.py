@@ -36,6 +36,8 @@ class Stamps:
         self._home = home
         self._files: dict[str, tuple[str, ...]] = {}
         self._compared: dict[str, _Compared] = {}
+        self._looked_at = ""
+        """What the disk was when it was looked at last."""
 
     def knows(self, lock: str) -> bool:
         """Whether it is known what a lock includes."""
@@ -63,12 +65,16 @@ class Stamps:
 
     def compared(self, lock: str, on_disk: str) -> str:
         """Return the stamp of the last comparison, which was begun when the disk was so."""
+        self._looked_at = on_disk
         compared = self._compared.get(lock)
         return self._stamp(on_disk, compared.loaded if compared else "")
 
     def now(self, lock: str) -> str:
         """Return the stamp that a comparison would have now."""
-        return self._stamp(self.on_disk(lock), self._loaded(lock))
+        on_disk = self.on_disk(lock)
+        if on_disk == self._looked_at:
+            self._desk.node.nothing_has_changed()
+        return self._stamp(on_disk, self._loaded(lock))
 
     def _stamp(self, *seen: str) -> str:
         last = self._desk.last_lock(self._desk.folder)  # a cell may have taken another one

@@ -11,7 +11,8 @@ export interface Actions {
   apply: () => void;
   cancel: () => void;
   agree: () => void;
-  dismiss: () => void;
+  /** Takes note of how something has ended: what was at work, or these of the news. */
+  dismiss: (news?: readonly string[]) => void;
   hush: () => void;
   undo: () => void;
   freeze: () => void;

@@ -17,12 +17,14 @@ export function BlankView(props: {
   state: Blank;
   actions: Actions;
   trans: TranslationBundle;
+  /** What takes the keyboard where it is lost. */
+  title: React.RefObject<HTMLDivElement>;
 }): JSX.Element {
   const { state, actions, trans } = props;
   const { title, text } = wordsOf(state, trans);
   return (
     <div className="jp-EnvMagic-blank" data-face={state.face}>
-      <div role="status">
+      <div role="status" ref={props.title} tabIndex={-1}>
         <h3>{title}</h3>
         <p>
           <Words text={text} />

@@ -8,7 +8,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { Deeds } from './deeds.js';
 import { environmentIcon } from './icons.js';
 import type { Model } from './model.js';
-import { faceOf } from './state.js';
+import { faceOf, State } from './state.js';
 
 export namespace CommandIDs {
   export const openPanel = 'envmagic:open-panel';
@@ -18,6 +18,17 @@ export namespace CommandIDs {
   export const undo = 'envmagic:undo';
   export const freeze = 'envmagic:freeze';
 }
+
+/** Where there is a kernel that can be asked, or could be a moment later. */
+const COMPARABLE: ReadonlySet<State['face']> = new Set([
+  'ready',
+  'starting',
+  'asking',
+  'busy',
+  'silent',
+  'refused',
+  'crashed'
+]);
 
 export function addCommands(options: {
   app: JupyterFrontEnd;
@@ -29,9 +40,10 @@ export function addCommands(options: {
 }): void {
   const { app, model, deeds, open, palette, trans } = options;
   const { commands } = app;
+  const isWorking = () =>
+    model.state.face === 'ready' && ['working', 'asking'].includes(faceOf(model.state));
   /** Whether a comparison is shown, and nothing is at work. */
-  const isAtRest = () =>
-    model.state.face === 'ready' && !['working', 'asking'].includes(faceOf(model.state));
+  const isAtRest = () => model.state.face === 'ready' && !isWorking();
   const differs = () =>
     isAtRest() && model.state.face === 'ready' && model.state.report?.parity === false;
 
@@ -58,6 +70,7 @@ export function addCommands(options: {
   add(CommandIDs.compare, {
     label: trans.__('Environment: Compare with Lock File…'),
     caption: trans.__('Compare this kernel with a lock file'),
+    isEnabled: () => COMPARABLE.has(model.state.face) && !isWorking(),
     describedBy: path('lock', trans.__('The path of the lock file')),
     execute: ({ lock }) => (typeof lock === 'string' ? model.look(lock) : deeds.nameLock())
   });

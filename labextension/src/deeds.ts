@@ -29,7 +29,7 @@ export class Deeds implements Actions {
   chooseLock = (path: string): void => void this.model.look(path);
   preview = (): void => void this.model.preview();
   cancel = (): void => void this.model.cancel();
-  dismiss = (): void => void this.model.dismiss();
+  dismiss: Actions['dismiss'] = news => void this.model.dismiss(news);
   hush = (): void => this.model.hush();
   explain: Actions['explain'] = name => this.model.explain(name);
 
@@ -50,7 +50,8 @@ export class Deeds implements Actions {
   };
 
   agree = async (): Promise<void> => {
-    const report = await this.confirm();
+    const { state } = this.model;
+    const report = await this.confirm(state.face === 'ready' && state.work?.what === 'undo');
     if (report) {
       await this.model.agree(report);
     }
@@ -62,9 +63,8 @@ export class Deeds implements Actions {
     if (!found || state.face !== 'ready') {
       return;
     }
-    const title = this.trans.__('Undo %1?', found.report.lock.path);
     const { place } = state.look;
-    if (await dialogs.confirmChange({ ...found, title, place, undo: true, trans: this.trans })) {
+    if (await dialogs.confirmChange({ ...found, place, undo: true, trans: this.trans })) {
       await this.model.undo(found.report);
     }
   };
@@ -137,14 +137,13 @@ export class Deeds implements Actions {
   };
 
   /** Returns the report that was agreed to: what is shown meanwhile may be another. */
-  private async confirm(): Promise<Report | null> {
+  private async confirm(undo = false): Promise<Report | null> {
     const state = this.model.state;
     if (state.face !== 'ready' || !state.report) {
       return null;
     }
     const { report, rows, look } = state;
-    const title = this.trans.__('Make this kernel equal to %1?', report.lock.path);
-    const question = { title, report, rows, place: look.place, trans: this.trans };
+    const question = { report, rows, place: look.place, undo, trans: this.trans };
     return (await dialogs.confirmChange(question)) ? report : null;
   }
 }

@@ -11,19 +11,19 @@ import { Change, Place, Report } from './wire.js';
 
 /** Asks whether a report is to be carried out: names all that it takes, builds and trusts. */
 export async function confirmChange(props: {
-  title: string;
   report: Report;
   rows: readonly Change[];
   place: Place;
   /** Whether it puts back what was changed before. */
-  undo?: boolean;
+  undo: boolean;
   trans: TranslationBundle;
 }): Promise<boolean> {
-  const { title, report, undo, trans } = props;
+  const { report, undo, trans } = props;
+  const { path } = report.lock;
   const dangerous = report.counts.remove > 0 || trustQuestions(report).length > 0;
   const apply = { label: undo ? trans.__('Undo') : trans.__('Apply') };
   const result = await showDialog({
-    title,
+    title: undo ? trans.__('Undo %1?', path) : trans.__('Make this kernel equal to %1?', path),
     body: <Summary {...props} />,
     buttons: [
       Dialog.cancelButton({ label: trans.__('Cancel') }),
@@ -38,7 +38,7 @@ function Summary(props: {
   report: Report;
   rows: readonly Change[];
   place: Place;
-  undo?: boolean;
+  undo: boolean;
   trans: TranslationBundle;
 }): JSX.Element {
   const { report, rows, place, undo, trans } = props;

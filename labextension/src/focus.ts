@@ -9,26 +9,25 @@ import * as React from 'react';
  * the focus to the page, and a reader by ear is thrown out of the panel.
  */
 export function useKeptFocus(
-  panel: React.RefObject<HTMLElement>,
+  panel: HTMLElement,
   next: React.RefObject<HTMLElement>
 ): void {
   const last = React.useRef<Element | null>(null);
   React.useEffect(() => {
-    const node = panel.current;
     const enter = (event: FocusEvent) => {
       last.current = event.target as Element;
     };
     const leave = (event: Event) => {
-      if (!node?.contains(event.target as Node)) {
+      if (!panel.contains(event.target as Node)) {
         last.current = null;
       }
     };
-    node?.addEventListener('focusin', enter);
+    panel.addEventListener('focusin', enter);
     for (const type of ['focusin', 'pointerdown']) {
       document.addEventListener(type, leave, true);
     }
     return () => {
-      node?.removeEventListener('focusin', enter);
+      panel.removeEventListener('focusin', enter);
       for (const type of ['focusin', 'pointerdown']) {
         document.removeEventListener(type, leave, true);
       }

@@ -57,7 +57,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const trans = languages.load('envmagic');
     const settings = new Settings(registry, ID);
     const isWanted = (): boolean => panel.isVisible || (panel.wasShown && settings.watch === 'badge');
-    const model: Model = new Model(VERSION, settings, isWanted);
+    const isWatched = (): boolean => settings.watch !== 'off' && isWanted();
+    const model: Model = new Model(VERSION, settings, isWanted, isWatched);
     const dialogs = sessions ?? new SessionContextDialogs({ translator: languages });
     const deeds = new Deeds(app, model, dialogs, VERSION, trans);
     const panel: EnvironmentPanel = new EnvironmentPanel(model, deeds, trans);
@@ -79,8 +80,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
         activeStateChanged: settings.changed
       });
     }
-    settings.changed.connect(() => void model.refresh());
-    watch(model, app.serviceManager.contents, () => settings.watch !== 'off');
+    settings.changed.connect(() => {
+      model.tellAgain();
+      void model.refresh();
+    });
+    watch(model, app.serviceManager.contents, isWatched);
     // Not before: which lock is compared first is one of them.
     void settings.loaded.then(() => followCurrent(app, model, notebooks, consoles));
     window.addEventListener('pagehide', () => model.dispose());

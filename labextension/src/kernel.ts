@@ -3,6 +3,7 @@
 import { Kernel, KernelMessage } from '@jupyterlab/services';
 
 import { Answer, expressionFor, maskSecrets, readAnswer, Value } from './answer.js';
+import { Cells } from './cells.js';
 import { Requests } from './wire.js';
 
 /** How long a kernel may take for an answer, in ms; a first comparison loads our modules. */
@@ -11,6 +12,10 @@ const LIMIT = 30_000;
 const SOON = 3_000;
 /** How long an installation may take, in ms. */
 const INSTALLATION = 10 * 60 * 1000;
+/** How long to wait after a cell has failed, which takes all that waited for its end with it. */
+const PAUSE = 100;
+/** How often a question is put again that one failing cell after another took with it. */
+const ATTEMPTS = 20;
 
 /** What pip has said, and where. */
 interface Installation {
@@ -29,16 +34,17 @@ export interface Failure {
  *
  * The clone has its own web socket and handles no comms, so it does not compete with the
  * notebook's widgets. In a subshell (ipykernel 7) its requests are answered beside a running
- * cell; elsewhere they wait for its end, and `waits` says so.
+ * cell; elsewhere they wait for its end, and `mustWait` says so.
  */
 export class Line {
   constructor(private readonly kernel: Kernel.IKernelConnection) {
     this.connection = kernel.clone();
+    this.cells = new Cells(kernel, this.connection.clientId);
   }
 
-  /** Whether requests wait for a running cell. */
-  get waits(): boolean {
-    return !this.connection.subshellId;
+  /** Whether an answer has to wait for the end of a running cell. */
+  get mustWait(): boolean {
+    return !this.connection.subshellId && this.cells.run;
   }
 
   /** Opens it, also beside a running cell; returns the kernel's language; null: it is silent. */
@@ -54,6 +60,7 @@ export class Line {
 
   /** Closes the line, and takes its subshell away. */
   dispose(): void {
+    this.cells.dispose();
     const { connection } = this;
     const id = connection.subshellId;
     if (id && !connection.isDisposed) {
@@ -109,9 +116,15 @@ export class Line {
     await connected(connection);
     // `requestCreateSubshell` wants an answer of the main shell first: not beside a running cell.
     const future = this.control('create_subshell_request', {});
-    const reply = replyTo(future, kernel.status === 'unknown' ? LIMIT : SOON);
-    const content = (await Promise.race([reply, lacking]))?.content;
-    connection.subshellId = (content as { subshell_id?: string } | undefined)?.subshell_id ?? null;
+    const created = new Promise<void>((resolve, reject) => {
+      future.onReply = ({ content }) => {
+        // One that comes late is used from then on.
+        connection.subshellId = (content as { subshell_id?: string }).subshell_id ?? null;
+        resolve();
+      };
+      future.done.catch(reject);
+    });
+    await within(Promise.race([created, lacking]), kernel.status === 'unknown' ? LIMIT : SOON);
   }
 
   private control(
@@ -127,29 +140,38 @@ export class Line {
   }
 
   private async evaluate(expression: string, limit: number): Promise<Value | undefined | Failure> {
-    if (this.connection.isDisposed) {
-      return { kind: 'gone' };
-    }
-    try {
-      const future = this.connection.requestExecute({
-        code: '',
-        silent: true,
-        store_history: false,
-        allow_stdin: false,
-        stop_on_error: false,
-        user_expressions: { envmagic: expression }
-      });
-      const reply = await replyTo(future, limit, () => this.waits && this.kernel.status === 'busy');
-      if (!reply) {
-        return { kind: 'silent' };
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (this.connection.isDisposed) {
+        return { kind: 'gone' };
       }
-      const content = reply.content as { user_expressions?: Record<string, unknown> };
-      return content.user_expressions?.envmagic as Value | undefined;
-    } catch {
-      return { kind: 'gone' }; // the kernel was restarted, or the line was closed
+      try {
+        const future = this.connection.requestExecute({
+          code: '',
+          silent: true,
+          store_history: false,
+          allow_stdin: false,
+          stop_on_error: false,
+          user_expressions: { envmagic: expression }
+        });
+        const content = (await replyTo(future, limit, () => this.mustWait))?.content;
+        if (!content) {
+          return { kind: 'silent' };
+        }
+        if ((content.status as string) !== 'aborted') {
+          return 'user_expressions' in content
+            ? (content.user_expressions.envmagic as unknown as Value | undefined)
+            : undefined;
+        }
+        // It waited for a cell that failed, and was not looked at.
+        await new Promise(resolve => window.setTimeout(resolve, PAUSE));
+      } catch {
+        return { kind: 'gone' }; // the kernel was restarted, or the line was closed
+      }
     }
+    return { kind: 'silent' };
   }
 
+  readonly cells: Cells;
   private readonly connection: Kernel.IKernelConnection;
 }
 
@@ -209,16 +231,20 @@ async function within<T, L = null>(promise: Promise<T>, limit: number, late?: L)
 /**
  * Returns an expression that runs pip in the kernel's own interpreter.
  *
- * envmagic is not there yet, so nothing of it can help.
+ * envmagic is not there yet, so nothing of it can help. pip writes into a file: it would die of a
+ * pipe whose kernel has ended, half-way through what it puts in.
  */
 function installer(version: string): string {
   const argument = JSON.stringify(`envmagic==${version}`);
-  return `(lambda done: (
+  return `(lambda said: (lambda done: (
     __import__('importlib').invalidate_caches(),
+    said.seek(0),
     __import__('IPython.display', fromlist=['JSON']).JSON(
-      {'code': done.returncode, 'said': (done.stderr or done.stdout)[-4000:],
+      {'code': done.returncode, 'said': said.read().decode('utf-8', 'replace')[-4000:],
        'executable': __import__('sys').executable})
-  )[1])(__import__('subprocess').run(
-    [__import__('sys').executable, '-m', 'pip', 'install', '--disable-pip-version-check', ${argument}],
-    stdin=-3, capture_output=True, text=True, start_new_session=True))`;
+  )[2])(__import__('subprocess').run(
+    [__import__('sys').executable, '-m', 'pip', 'install', '--quiet',
+     '--disable-pip-version-check', ${argument}],
+    stdin=-3, stdout=said, stderr=-2, start_new_session=True))
+  )(__import__('tempfile').TemporaryFile())`;
 }

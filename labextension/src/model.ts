@@ -5,8 +5,11 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { Answer } from './answer.js';
 import { isAtWork, Pursuit } from './pursuit.js';
 import { Document, KernelSession } from './session.js';
-import { Blank, isLacking, questionOf, State, withFailure } from './state.js';
+import { Badge, badgeOf, Blank, isLacking, NO_BADGE, questionOf, State, withFailure } from './state.js';
 import { Change, Look, Report, Requests, Requirers, Work } from './wire.js';
+
+/** How often the kernel is asked for the driver's word: it waits 2 s each time, the driver has 10. */
+const PATIENCE = 10;
 
 /** What a user has set. */
 export interface Preferences {
@@ -21,14 +24,15 @@ export class Model {
   constructor(
     private readonly version: string,
     private readonly preferences: Preferences,
-    private readonly isWanted: () => boolean
+    private readonly isWanted: () => boolean,
+    private readonly isWatched: () => boolean
   ) {
     this._session = new KernelSession(isWanted);
     this._session.blanked.connect((_, blank) => this.blank(blank));
     this._session.opened.connect(() => void this.look());
     this._session.stirred.connect(() => this.stir());
     this._pursuit = new Pursuit({
-      ask: log => this._session.ask('work', { log }),
+      ask: log => this.request('work', { log }),
       blame: answer => this.blame(answer),
       tell: (work, log) => this.take(work, log),
       end: work => void this.conclude(work)
@@ -46,6 +50,11 @@ export class Model {
     return this._state;
   }
 
+  /** What there is to say in one word: nothing of what nobody watches, it may be out of date. */
+  get badge(): Badge {
+    return this.isWatched() ? badgeOf(this._state) : NO_BADGE;
+  }
+
   get changed(): ISignal<this, void> {
     return this._changed;
   }
@@ -61,7 +70,15 @@ export class Model {
 
   /** Follows another document, or none. */
   follow(document: Document | null): void {
+    if (document?.sessionContext !== this.document?.sessionContext) {
+      this._wanted = '';
+    }
     this._session.follow(document);
+  }
+
+  /** Tells again what there is: whether it is watched may be another. */
+  tellAgain(): void {
+    this._changed.emit();
   }
 
   /** Opens a new line to the kernel, and compares. */
@@ -87,18 +104,23 @@ export class Model {
       await this.look(); // a cell may have installed it
       return;
     }
-    const rests = state.face === 'ready' && !state.refreshing && !isAtWork(state.work);
-    if (!rests || this._session.mustWait) {
+    if (state.face !== 'ready' || state.refreshing || this._session.mustWait) {
       return;
     }
+    if (isAtWork(state.work)) {
+      this._pursuit.follow(); // it may have been given up
+      return;
+    }
+    const turn = this._turn;
     const answer = await this.ask('stamp', { lock: state.look.lock });
-    if (answer?.kind !== 'ok' || this._state !== state) {
+    const now = this._state;
+    if (answer?.kind !== 'ok' || turn !== this._turn || now.face !== 'ready' || isAtWork(now.work)) {
       return;
     }
     if (isAtWork(answer.data.work)) {
-      this.set({ ...state, work: answer.data.work });
+      this.set({ ...now, work: answer.data.work });
       this._pursuit.follow();
-    } else if (answer.data.stamp !== state.look.stamp) {
+    } else if (answer.data.stamp !== now.look.stamp) {
       await this.look();
     }
   }
@@ -106,8 +128,11 @@ export class Model {
   /** Compares with a lock; without one, with the kernel's last, which a cell may have chosen. */
   async look(lock = ''): Promise<void> {
     if (!this._session.isOpen) {
+      this._wanted = lock || this._wanted;
       return; // it compares as soon as there is a line
     }
+    const wanted = lock || this._wanted;
+    this._wanted = '';
     const before = this._state;
     if (before.face === 'ready') {
       this.set({ ...before, refreshing: true });
@@ -118,7 +143,7 @@ export class Model {
     const { options } = this.preferences;
     // A kernel that is new knows of none.
     const preferred = this._locks.get(this.document?.path ?? '') ?? this.preferences.lock;
-    const answer = await this.ask('look', { lock, preferred, options });
+    const answer = await this.ask('look', { lock: wanted, preferred, options });
     if (answer?.kind === 'ok' && turn === this._turn) {
       await this.show(answer.data, turn);
     }
@@ -174,19 +199,21 @@ export class Model {
     await this._pursuit.ask();
   }
 
-  /** Takes note of how something has ended, and shows the comparison again. */
-  async dismiss(): Promise<void> {
-    if (this._state.face === 'ready') {
-      const work = this._state.work?.id;
-      this.set({ ...this._state, work: null, log: '', notice: null });
-      await this.ask('dismiss', { work });
+  /** Takes note of how something has ended, work or some of the news, and compares again. */
+  async dismiss(news?: readonly string[]): Promise<void> {
+    const state = this._state;
+    if (state.face === 'ready' && news) {
+      await this.ask('dismiss', { news });
+    } else if (state.face === 'ready' && state.work) {
+      this.set({ ...state, work: null, log: '', notice: null });
+      await this.ask('dismiss', { work: state.work.id });
     }
     await this.look();
   }
 
   /** Writes the installed set as a lock; false: there is a file of that name, and it differs. */
   async freeze(file: string, force: boolean): Promise<boolean> {
-    const answer = await this._session.ask('freeze', { file, force });
+    const answer = await this.request('freeze', { file, force });
     if (!answer) {
       return true;
     }
@@ -267,18 +294,27 @@ export class Model {
     return this._session.mustWait ? 'busy' : 'asking';
   }
 
+  /** Asks the kernel, and shows why there is no answer, where there is none. */
   private async ask<M extends keyof Requests>(
     method: M,
     args: object = {}
+  ): Promise<Answer<Requests[M]> | undefined> {
+    const answer = await this.request(method, args);
+    if (answer) {
+      this.blame(answer);
+    }
+    return answer;
+  }
+
+  private async request<M extends keyof Requests>(
+    method: M,
+    args: object
   ): Promise<Answer<Requests[M]> | undefined> {
     this._pending++;
     this.tellWait();
     const answer = await this._session.ask(method, args);
     this._pending--;
     this.tellWait();
-    if (answer) {
-      this.blame(answer);
-    }
     return answer;
   }
 
@@ -337,10 +373,17 @@ export class Model {
 
   /** Fills in what the driver says, which may take it a moment. */
   private async askForGpus(id: string): Promise<void> {
-    const answer = await this.ask('gpus', { report: id });
-    const state = this._state;
-    if (answer?.kind === 'ok' && state.face === 'ready' && state.report?.id === id) {
-      this.set({ ...state, report: { ...state.report, accelerator: answer.data.accelerator } });
+    for (let asked = 0; asked < PATIENCE; asked++) {
+      const answer = await this.ask('gpus', { report: id });
+      const state = this._state;
+      if (answer?.kind !== 'ok' || state.face !== 'ready' || state.report?.id !== id) {
+        return;
+      }
+      const { accelerator } = answer.data;
+      if (accelerator) {
+        this.set({ ...state, report: { ...state.report, accelerator } });
+        return;
+      }
     }
   }
 
@@ -412,6 +455,8 @@ export class Model {
   private readonly _pursuit: Pursuit;
   /** The lock of each document that was compared, by its path. */
   private readonly _locks = new Map<string, string>();
+  /** The lock that was asked for while there was no line; empty: none was. */
+  private _wanted = '';
   /** Counts the comparisons: what comes of an older one is of no use. */
   private _turn = 0;
   /** How many answers are waited for. */

@@ -9,7 +9,6 @@ import * as React from 'react';
 import type { Actions } from './actions.js';
 import { environmentIcon } from './icons.js';
 import { Model } from './model.js';
-import { badgeOf } from './state.js';
 import { badgeWords } from './text.js';
 import { PanelView } from './view.js';
 
@@ -56,14 +55,21 @@ export class EnvironmentPanel extends ReactWidget {
     super.onAfterShow(message);
     this._wasShown = true;
     this._shown.emit();
+    this.model.tellAgain();
+  }
+
+  protected onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.model.tellAgain();
   }
 
   protected render(): JSX.Element {
-    return <PanelView state={this.model.state} actions={this.actions} trans={this.trans} />;
+    const { model, actions, trans, node: root } = this;
+    return <PanelView {...{ root, state: model.state, actions, trans }} />;
   }
 
   private onChange(): void {
-    const badge = badgeOf(this.model.state);
+    const { badge } = this.model;
     const words = badgeWords(badge, this.trans);
     this.title.caption = words || this.trans.__('Environment');
     this.title.className = badge.kind === 'none' ? '' : `jp-EnvMagic-tab jp-mod-${badge.kind}`;

@@ -13,7 +13,7 @@ const RETRY = 5_000;
 export interface Pursued {
   /** Asks the kernel, for what the tools have said since a byte; undefined: of no use any more. */
   ask: (log: number) => Promise<Answer<Watched> | undefined>;
-  /** Takes why there is no answer; a kernel that is silent is asked again. */
+  /** Takes why there is no answer; a kernel that is silent, or refuses, is asked again. */
   blame: (answer: Answer<never>) => void;
   /** Takes what is known of it now. */
   tell: (work: Work | null, log: string) => void;
@@ -27,7 +27,7 @@ export class Pursuit {
 
   /** Begins to ask, or goes on with it. */
   follow(): void {
-    if (!this._timer) {
+    if (!this._timer && !this._asking) {
       this.wait(POLL);
     }
   }
@@ -37,6 +37,7 @@ export class Pursuit {
     window.clearTimeout(this._timer);
     this._timer = 0;
     this._turn++;
+    this._asking = 0;
     this._id = '';
     this._end = 0;
   }
@@ -54,16 +55,22 @@ export class Pursuit {
     window.clearTimeout(this._timer);
     this._timer = 0;
     const turn = ++this._turn;
+    this._asking = turn;
     const answer = await this.pursued.ask(this._end);
-    if (turn !== this._turn || !answer) {
+    if (turn !== this._turn) {
       return;
     }
-    if (answer.kind === 'silent') {
-      this.wait(RETRY);
+    this._asking = 0;
+    if (!answer) {
       return;
     }
     if (answer.kind !== 'ok') {
-      this.pursued.blame(answer);
+      if (answer.kind !== 'silent') {
+        this.pursued.blame(answer);
+      }
+      if (answer.kind === 'silent' || answer.kind === 'refused') {
+        this.wait(RETRY); // what is at work goes on
+      }
       return;
     }
     const { work, log } = answer.data;
@@ -101,6 +108,8 @@ export class Pursuit {
   private _timer = 0;
   /** Counts the questions: the answer to an older one is of no use. */
   private _turn = 0;
+  /** The question that waits for its answer; 0: none does. */
+  private _asking = 0;
   private _id = '';
   private _log = '';
   /** The byte up to which the log is known. */

@@ -1,16 +1,13 @@
 /** The kernel of a document, through changes and restarts: the line to it, or why there is none. */
 
 import type { ISessionContext } from '@jupyterlab/apputils';
-import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { Kernel } from '@jupyterlab/services';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { Answer } from './answer.js';
 import { Failure, Line } from './kernel.js';
 import { Blank } from './state.js';
 import { Requests } from './wire.js';
-
-/** How long after the end of a cell its effects are looked for, in ms. */
-const SETTLE = 300;
 
 /** What tells that a kernel has ended by itself, and what that there is one again. */
 const FALLEN = new Set<Kernel.Status | undefined>(['autorestarting', 'dead']);
@@ -35,9 +32,9 @@ export class KernelSession {
     return this._document;
   }
 
-  /** Whether there is a line to its kernel that can be used. */
+  /** Whether there is a line to its kernel that can be used: that is one of Python, and speaks. */
   get isOpen(): boolean {
-    return this._line !== null && !this._opening;
+    return this._isOpen;
   }
 
   /** Emitted where there is no line, with what there is to say. */
@@ -55,17 +52,17 @@ export class KernelSession {
     return this._ranCell;
   }
 
-  /** Emitted where the kernel has become busy, or idle. */
+  /** Emitted where the kernel, or a cell in it, has begun to work, or has ended. */
   get stirred(): ISignal<this, void> {
     return this._stirred;
   }
 
   /** Whether an answer has to wait for the cell that is running. */
   get mustWait(): boolean {
-    return (this._line?.waits ?? false) && this.isBusy;
+    return this._line?.mustWait ?? false;
   }
 
-  /** Whether a cell is running. */
+  /** Whether the kernel is at work, for whomever. */
   get isBusy(): boolean {
     return this.kernel?.status === 'busy';
   }
@@ -119,21 +116,21 @@ export class KernelSession {
       this._blanked.emit({ face: 'asking' });
       return;
     }
-    this._opening = true;
     this._line = new Line(kernel);
+    this._line.cells.changed.connect(this.onCell, this);
+    this._line.cells.ended.connect(this.onCellEnd, this);
     this._blanked.emit({ face: kernel.status === 'unknown' ? 'starting' : 'asking' });
     const number = this._number;
     const language = await this._line.open();
     if (number !== this._number) {
       return;
     }
-    this._opening = false;
     if (language === null) {
       this._blanked.emit({ face: 'silent' });
     } else if (language !== 'python') {
       this._blanked.emit({ face: 'not-python', language });
     } else {
-      this.hear(kernel);
+      this._isOpen = true;
       this._opened.emit();
     }
   }
@@ -213,27 +210,17 @@ export class KernelSession {
     }
   }
 
-  /** Hears of each cell that ends: it may have installed something. */
-  private hear(kernel: Kernel.IKernelConnection): void {
-    this._heard = kernel;
-    kernel.anyMessage.connect(this.onMessage, this);
+  private onCell(): void {
+    this._stirred.emit();
   }
 
-  private onMessage(_: unknown, { msg, direction }: Kernel.IAnyMessageArgs): void {
-    // Replies on the shell channel come to the connection that asked: ours are not among them.
-    const type: KernelMessage.MessageType = msg.header.msg_type;
-    if (direction === 'recv' && type === 'execute_reply') {
-      window.clearTimeout(this._settling);
-      this._settling = window.setTimeout(() => this._ranCell.emit(), SETTLE);
-    }
+  private onCellEnd(): void {
+    this._ranCell.emit(); // it may have installed something
   }
 
   private close(): void {
     this._number++;
-    this._opening = false;
-    window.clearTimeout(this._settling);
-    this._heard?.anyMessage.disconnect(this.onMessage, this);
-    this._heard = null;
+    this._isOpen = false;
     this._line?.dispose();
     this._line = null;
   }
@@ -242,11 +229,10 @@ export class KernelSession {
   private _line: Line | null = null;
   /** Counts the lines: what an older one answers is of no use. */
   private _number = 0;
-  private _opening = false;
+  /** Whether the line leads to a Python that answers. */
+  private _isOpen = false;
   /** Whether the kernel has ended by itself, and was not seen alive since. */
   private _hasFallen = false;
-  private _settling = 0;
-  private _heard: Kernel.IKernelConnection | null = null;
   private _blanked = new Signal<this, Blank>(this);
   private _opened = new Signal<this, void>(this);
   private _ranCell = new Signal<this, void>(this);

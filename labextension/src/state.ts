@@ -141,7 +141,8 @@ export function faceOfWork(work: Work): Face | null {
   }
 }
 
-function faceOfLook({ look, report }: Ready): Face {
+/** Returns the face of what was compared, whatever is at work. */
+export function faceOfLook({ look, report }: Ready): Face {
   if (report) {
     return report.parity ? 'equal' : 'differs';
   }
@@ -162,10 +163,12 @@ export interface Badge {
   count: number;
 }
 
+export const NO_BADGE: Badge = { kind: 'none', count: 0 };
+
 /** Returns what is said of a state where there is room for one word. */
 export function badgeOf(state: State): Badge {
   if (state.face !== 'ready') {
-    return { kind: 'none', count: 0 };
+    return NO_BADGE;
   }
   const counts = state.report?.counts;
   const count = counts
@@ -192,7 +195,7 @@ export function badgeOf(state: State): Badge {
       return { kind: state.report ? 'differs' : 'none', count };
     case 'no-lock':
     case 'several-locks':
-      return { kind: 'none', count: 0 };
+      return NO_BADGE;
     default:
       return { kind: 'attention', count };
   }
@@ -200,9 +203,7 @@ export function badgeOf(state: State): Badge {
 
 /** Why the kernel should be restarted, a sentence each; empty: it need not be. */
 export function restartReasons(state: Ready): readonly string[] {
-  return state.work?.outcome?.restart.length
-    ? state.work.outcome.restart
-    : (state.report?.restart.reasons ?? []);
+  return state.report ? state.report.restart.reasons : (state.work?.outcome?.restart ?? []);
 }
 
 /** Returns what a user has to agree to beside the rows: what is built, and from where. */

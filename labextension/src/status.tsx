@@ -6,7 +6,6 @@ import { Signal } from '@lumino/signaling';
 import * as React from 'react';
 
 import { Model } from './model.js';
-import { badgeOf } from './state.js';
 import { badgeWords } from './text.js';
 
 export class EnvironmentStatus extends ReactWidget {
@@ -26,7 +25,7 @@ export class EnvironmentStatus extends ReactWidget {
   }
 
   protected render(): JSX.Element | null {
-    const badge = badgeOf(this.model.state);
+    const { badge } = this.model;
     const words = badgeWords(badge, this.trans);
     return words ? (
       <button

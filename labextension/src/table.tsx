@@ -8,7 +8,7 @@ import type { Actions } from './actions.js';
 import { Words } from './card.js';
 import { Column, KINDS, Order, selectRows, SYMBOLS } from './rows.js';
 import { kindWord } from './text.js';
-import { Change, Kind, Report, Requirers } from './wire.js';
+import { Change, Kind, Report, Requirers, UNKNOWN } from './wire.js';
 
 /** The height of a row that is not open, in px. */
 const ROW = 25;
@@ -254,7 +254,11 @@ function Detail({ change, report, trans, explain, openLine }: RowProps): JSX.Ele
       {change.loaded && (
         <>
           <dt>{trans.__('Loaded')}</dt>
-          <dd>{trans.__('%1 is in the memory of this kernel', change.loaded)}</dd>
+          <dd>
+            {change.loaded === UNKNOWN
+              ? trans.__('a version that is not known is in the memory of this kernel')
+              : trans.__('%1 is in the memory of this kernel', change.loaded)}
+          </dd>
         </>
       )}
       <dt>{trans.__('Required by')}</dt>

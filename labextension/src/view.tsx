@@ -8,11 +8,14 @@ import type { Actions } from './actions.js';
 import { BlankView } from './blank.js';
 import { AcceleratorCard, Findings, Words } from './card.js';
 import { useKeptFocus } from './focus.js';
-import { Face, faceOf, Ready, refusals, State } from './state.js';
+import { Face, faceOf, faceOfLook, Ready, refusals, State } from './state.js';
 import { DiffTable } from './table.js';
 import { countPhrases } from './text.js';
 import { Fault, Report } from './wire.js';
 import { Banners, Button } from './work.js';
+
+/** What takes the keyboard where it is lost. */
+type Title = React.RefObject<HTMLDivElement>;
 
 interface Props {
   state: Ready;
@@ -22,24 +25,26 @@ interface Props {
 }
 
 export function PanelView(props: {
+  /** What it is drawn into. */
+  root: HTMLElement;
   state: State;
   actions: Actions;
   trans: TranslationBundle;
 }): JSX.Element {
   const { state, actions, trans } = props;
-  if (state.face !== 'ready') {
-    return <BlankView state={state} actions={actions} trans={trans} />;
-  }
-  return <ReadyView {...{ state, face: faceOf(state), actions, trans }} />;
+  const title = React.useRef<HTMLDivElement>(null);
+  useKeptFocus(props.root, title);
+  return state.face === 'ready' ? (
+    <ReadyView {...{ state, face: faceOf(state), actions, trans, title }} />
+  ) : (
+    <BlankView {...{ state, actions, trans, title }} />
+  );
 }
 
-function ReadyView(inner: Props): JSX.Element {
-  const panel = React.useRef<HTMLDivElement>(null);
-  const title = React.useRef<HTMLElement>(null);
-  useKeptFocus(panel, title);
+function ReadyView({ title, ...inner }: Props & { title: Title }): JSX.Element {
   return (
-    <div className="jp-EnvMagic-ready" data-face={inner.face} ref={panel}>
-      <Header {...inner} node={title} />
+    <div className="jp-EnvMagic-ready" data-face={inner.face}>
+      <Header {...inner} title={title} />
       <Banners {...inner} />
       <Body {...inner} />
       <Footer {...inner} />
@@ -52,13 +57,13 @@ function isAtWork(face: Face): boolean {
 }
 
 /** Which environment, which lock, and whether they are equal. */
-function Header(props: Props & { node: React.RefObject<HTMLElement> }): JSX.Element {
-  const { state, face, actions, trans, node } = props;
+function Header({ title, ...props }: Props & { title: Title }): JSX.Element {
+  const { state, face, actions, trans } = props;
   const { place } = state.look;
   const isBusy = state.refreshing || isAtWork(face);
   return (
-    <header className="jp-EnvMagic-header" ref={node} tabIndex={-1}>
-      <div className="jp-EnvMagic-row">
+    <header className="jp-EnvMagic-header">
+      <div className="jp-EnvMagic-row" ref={title} tabIndex={-1}>
         <span className="jp-EnvMagic-label">{trans.__('Kernel')}</span>
         <span className="jp-EnvMagic-value" title={place.executable}>
           Python {place.python}
@@ -118,7 +123,7 @@ function Body(props: Props): JSX.Element {
   }
   return (
     <>
-      <Parity {...{ report, face, trans }} />
+      <Parity {...{ report, trans }} undo={face === 'asking' && state.work?.what === 'undo'} />
       <Buttons {...props} report={report} />
       <Refusals report={report} />
       <AcceleratorCard accelerator={report.accelerator} trans={trans} />
@@ -134,16 +139,21 @@ function Body(props: Props): JSX.Element {
   );
 }
 
-function Parity(props: { report: Report; face: Face; trans: TranslationBundle }): JSX.Element {
-  const { report, trans } = props;
+function Parity(props: {
+  report: Report;
+  /** Whether it is what an undo would do. */
+  undo: boolean;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { report, undo, trans } = props;
+  const { path } = report.lock;
+  const differs = undo ? trans.__('Undo %1?', path) : trans.__('Differs from %1', path);
   const counts = countPhrases(report, trans);
   return (
     <div className="jp-EnvMagic-parity" data-parity={report.parity} role="status">
       <h3>
         <span aria-hidden="true">{report.parity ? '✓' : '≠'}</span>{' '}
-        {report.parity
-          ? trans.__('Equal to %1', report.lock.path)
-          : trans.__('Differs from %1', report.lock.path)}
+        {report.parity ? trans.__('Equal to %1', path) : differs}
       </h3>
       <p className="jp-EnvMagic-soft">
         {counts.length
@@ -223,8 +233,9 @@ function Problem({ text, hint }: { text: string; hint: string | null }): JSX.Ele
 }
 
 /** Why there is no comparison: no lock, several, one that cannot be used. */
-function NoReport({ state, face, actions, trans }: Props): JSX.Element {
+function NoReport({ state, actions, trans }: Props): JSX.Element {
   const { look } = state;
+  const face = faceOfLook(state);
   if (face === 'no-lock' || face === 'several-locks') {
     return (
       <div className="jp-EnvMagic-blank" data-face={face}>

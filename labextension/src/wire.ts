@@ -15,6 +15,9 @@ import {
 
 export const SCHEMA = 1;
 
+/** What stands for a version in memory that nothing tells. */
+export const UNKNOWN = 'unknown';
+
 const KIND = oneOf(
   'install',
   'upgrade',
@@ -45,7 +48,7 @@ const CHANGE = fields({
   wanted: nullable(STRING),
   reason: STRING,
   note: nullable(STRING),
-  /** The version in the kernel's memory, where the project is loaded. */
+  /** The version in the kernel's memory, where the project is loaded; it may be UNKNOWN. */
   loaded: nullable(STRING),
   /** `file:line` of the lock. */
   line: nullable(STRING)
@@ -166,8 +169,8 @@ const LOOK = fields({
   stamp: STRING,
   work: nullable(WORK),
   undo: nullable(fields({ title: STRING, steps: STRING })),
-  /** How changes have ended that nobody was watching, a sentence each. */
-  news: list(STRING)
+  /** How changes have ended that nobody was watching. */
+  news: list(fields({ id: STRING, text: STRING }))
 });
 const REQUIRERS = fields({
   /** What requires a project, a sentence each. */

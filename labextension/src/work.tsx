@@ -26,12 +26,12 @@ export function Banners(props: Props): JSX.Element {
           <p>{busyWords(trans)}</p>
         </Banner>
       )}
-      {state.look.news.map(text => (
-        <Banner key={text} kind="attention">
+      {state.look.news.map(({ id, text }) => (
+        <Banner key={id} kind="attention">
           <p>
             <Words text={text} />
           </p>
-          <Button label={trans.__('Dismiss')} act={actions.dismiss} />
+          <Button label={trans.__('Dismiss')} act={() => actions.dismiss([id])} />
         </Banner>
       ))}
       {state.notice && <Told notice={state.notice} {...props} />}
@@ -106,15 +106,16 @@ function Bar(props: {
   return (
     <div className="jp-EnvMagic-progress">
       <progress aria-label={words} {...(total && !cancelling ? { max: total, value: done } : {})} />
-      <span role="status">
-        {words} {counted}
+      <span role="status">{words}</span> {/* the rest is too much for an ear */}
+      <span aria-live="off">
+        {counted}
+        {detail && (
+          <span className="jp-EnvMagic-soft">
+            {' '}
+            <Words text={detail} />
+          </span>
+        )}
       </span>
-      {detail && (
-        <span className="jp-EnvMagic-soft">
-          {' '}
-          <Words text={detail} />
-        </span>
-      )}
     </div>
   );
 }
@@ -167,7 +168,7 @@ function Ended({ state, face, work, actions, trans }: Props & { work: Work }): J
         </p>
       ))}
       <Log text={state.log} trans={trans} />
-      <Button label={trans.__('Dismiss')} act={actions.dismiss} />
+      <Button label={trans.__('Dismiss')} act={() => actions.dismiss()} />
     </Banner>
   );
 }

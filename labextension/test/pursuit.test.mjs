@@ -67,6 +67,39 @@ test('a kernel that is silent is asked again, one that is lost is not', async ()
   mock.timers.reset();
 });
 
+test('a refusal is told, and what is at work is asked after again', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const kernel = new Kernel();
+  const answers = [{ kind: 'refused' }, { kind: 'crashed' }];
+  kernel.answer = () => answers.shift();
+  await kernel.pursuit.ask();
+  mock.timers.tick(10_000);
+  await new Promise(setImmediate);
+  assert.deepEqual(kernel.told, ['refused', 'crashed']);
+  mock.timers.reset();
+});
+
+test('who follows while an answer is waited for asks nothing beside that', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const kernel = new Kernel();
+  let reply;
+  kernel.pursuit = new Pursuit({
+    ask: end => new Promise(resolve => (reply = () => resolve(kernel.answer(end)))),
+    blame: () => {},
+    tell: (work, log) => kernel.told.push([work?.id, log]),
+    end: () => {}
+  });
+  kernel.works = [{ id: 'a', state: 'working', log: 'one' }];
+  const asked = kernel.pursuit.ask();
+  kernel.pursuit.follow();
+  mock.timers.tick(60_000);
+  reply();
+  await asked;
+  assert.deepEqual(kernel.told, [['a', 'one']]);
+  assert.deepEqual(kernel.asked, [0]);
+  mock.timers.reset();
+});
+
 test('after its stop, an answer is of no use', async () => {
   const kernel = new Kernel();
   kernel.works = [{ id: 'a', state: 'working', log: '' }];

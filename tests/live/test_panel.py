@@ -356,8 +356,8 @@ def test_a_new_kernel_finds_what_the_old_one_began(
         with tab(kernel, story) as sidebar:
             wait_until(lambda: sidebar.work() is None)
             ended = sidebar.look()
-            assert "first_env.txt" in ended["news"][0]
-            assert "has ended: 3 projects changed" in ended["news"][0]
+            assert "first_env.txt" in ended["news"][0]["text"]
+            assert "has ended: 3 projects changed" in ended["news"][0]["text"]
             assert ended["report"]["parity"]
             sidebar.ask("dismiss")
             assert sidebar.look()["news"] == []
@@ -380,8 +380,32 @@ def test_what_a_killed_worker_left_is_put_back_by_asking(story: Story) -> None:
         process.communicate()
         wait_until(lambda: sidebar.work() is None)
         news = sidebar.look()["news"]
-    assert "did not end, and everything was put back" in news[0]
+    assert "did not end, and everything was put back" in news[0]["text"]
     assert environment.manifest() == before
+
+
+def test_who_dismisses_what_is_ones_own_is_still_told_of_others(story: Story) -> None:
+    witness = Witness(story.environment)
+    with kernel_of(story) as kernel, tab(kernel, story) as sidebar:
+        ours = sidebar.start("sync", sidebar.look()["report"]["id"])["id"]
+        assert sidebar.await_state("ended")["outcome"]["state"] == "succeeded"
+        story.write("alpha==2.0", "many==1.0")
+        process = story.environment.start(
+            "-m", "envmagic", "sync", story.lock, "--yes", *story.places, env=QUIET
+        )
+        wait_until_half_done(story.environment)
+        beside = sidebar.ask("work")
+        assert (beside["work"]["what"], beside["log"]) == ("elsewhere", "")
+        for pid in [process.pid, *(seen.pid for seen in witness.look() if not seen.is_kernel)]:
+            os.kill(pid, signal.SIGKILL)
+        process.communicate()
+        wait_until(lambda: sidebar.work()["id"] == ours)
+        (news,) = sidebar.look()["news"]
+        assert "did not end, and everything was put back" in news["text"]
+        assert sidebar.ask("dismiss", work=ours)["dismissed"]
+        assert (sidebar.work(), sidebar.look()["news"]) == (None, [news])
+        assert sidebar.ask("dismiss", news=[news["id"]])["dismissed"]
+        assert sidebar.look()["news"] == []
 
 
 def test_the_sync_of_a_terminal_is_seen_and_can_be_cancelled(story: Story) -> None:

@@ -49,13 +49,13 @@ from envmagic.core.report import (
 from envmagic.face.panel import Reply
 from envmagic.face.replies import (
     error_to_json,
+    news_to_json,
     past_to_work,
     place_to_json,
     shown_to_json,
     undoable_to_json,
     work_to_json,
 )
-from envmagic.face.view import past_line
 from envmagic.face.work import Work
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def look_reply() -> Json:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
         time.tzset()
-        news = [past_line(_past("cancelled"))]
+        news = [news_to_json(_past("cancelled"))]
     time.tzset()
     answer = {
         "place": place_to_json(_WHERE, folder="/home/me/work"),
