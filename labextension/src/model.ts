@@ -4,12 +4,10 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { Answer } from './answer.js';
 import { isAtWork, Pursuit } from './pursuit.js';
+import { Questions } from './questions.js';
 import { Document, KernelSession } from './session.js';
 import { Badge, badgeOf, Blank, isLacking, NO_BADGE, questionOf, State, withFailure } from './state.js';
 import { Change, Look, Report, Requests, Requirers, Work } from './wire.js';
-
-/** How often the kernel is asked for the driver's word: it waits 2 s each time, the driver has 10. */
-const PATIENCE = 10;
 
 /** What a user has set. */
 export interface Preferences {
@@ -31,8 +29,12 @@ export class Model {
     this._session.blanked.connect((_, blank) => this.blank(blank));
     this._session.opened.connect(() => void this.look());
     this._session.stirred.connect(() => this.stir());
+    this._questions = new Questions(this._session, {
+      blame: answer => this.blame(answer),
+      stir: () => this.tellWait()
+    });
     this._pursuit = new Pursuit({
-      ask: log => this.request('work', { log }),
+      ask: log => this._questions.request('work', { log }),
       blame: answer => this.blame(answer),
       tell: (work, log) => this.take(work, log),
       end: work => void this.conclude(work)
@@ -112,7 +114,7 @@ export class Model {
       return;
     }
     const turn = this._turn;
-    const answer = await this.ask('stamp', { lock: state.look.lock });
+    const answer = await this._questions.ask('stamp', { lock: state.look.lock });
     const now = this._state;
     if (answer?.kind !== 'ok' || turn !== this._turn || now.face !== 'ready' || isAtWork(now.work)) {
       return;
@@ -143,7 +145,7 @@ export class Model {
     const { options } = this.preferences;
     // A kernel that is new knows of none.
     const preferred = this._locks.get(this.document?.path ?? '') ?? this.preferences.lock;
-    const answer = await this.ask('look', { lock: wanted, preferred, options });
+    const answer = await this._questions.ask('look', { lock: wanted, preferred, options });
     if (answer?.kind === 'ok' && turn === this._turn) {
       await this.show(answer.data, turn);
     }
@@ -170,12 +172,12 @@ export class Model {
 
   /** Returns what an undo would do; null: it cannot be done, and that is shown. */
   async lookBack(): Promise<{ report: Report; rows: Change[] } | null> {
-    const answer = await this.ask('look_back');
+    const answer = await this._questions.ask('look_back');
     if (answer?.kind !== 'ok') {
       return null;
     }
     const { report, rest } = answer.data;
-    const rows = await this.readRows(report, rest);
+    const rows = await this._questions.rows(report, rest);
     return rows && { report, rows };
   }
 
@@ -187,7 +189,7 @@ export class Model {
   /** Stops what is at work; what was changed is put back. */
   async cancel(): Promise<void> {
     const work = this._state.face === 'ready' ? this._state.work?.id : undefined;
-    if ((await this.ask('cancel', { work }))?.kind === 'ok') {
+    if ((await this._questions.ask('cancel', { work }))?.kind === 'ok') {
       await this._pursuit.ask();
     }
   }
@@ -195,7 +197,7 @@ export class Model {
   /** Goes on with what this report asks about, although it is more than was shown at first. */
   async agree(report: Report): Promise<void> {
     const work = this._state.face === 'ready' ? this._state.work?.id : undefined;
-    await this.ask('agree', { work, report: report.id });
+    await this._questions.ask('agree', { work, report: report.id });
     await this._pursuit.ask();
   }
 
@@ -203,17 +205,17 @@ export class Model {
   async dismiss(news?: readonly string[]): Promise<void> {
     const state = this._state;
     if (state.face === 'ready' && news) {
-      await this.ask('dismiss', { news });
+      await this._questions.ask('dismiss', { news });
     } else if (state.face === 'ready' && state.work) {
       this.set({ ...state, work: null, log: '', notice: null });
-      await this.ask('dismiss', { work: state.work.id });
+      await this._questions.ask('dismiss', { work: state.work.id });
     }
     await this.look();
   }
 
   /** Writes the installed set as a lock; false: there is a file of that name, and it differs. */
   async freeze(file: string, force: boolean): Promise<boolean> {
-    const answer = await this.request('freeze', { file, force });
+    const answer = await this._questions.request('freeze', { file, force });
     if (!answer) {
       return true;
     }
@@ -232,7 +234,7 @@ export class Model {
   /** Returns what requires a project; null: the kernel cannot say it any more. */
   async explain(name: string): Promise<Requirers | null> {
     const report = this._state.face === 'ready' ? this._state.report : null;
-    const answer = report && (await this.ask('explain', { report: report.id, name }));
+    const answer = report && (await this._questions.ask('explain', { report: report.id, name }));
     return answer?.kind === 'ok' ? answer.data : null;
   }
 
@@ -284,7 +286,7 @@ export class Model {
 
   /** Says where an answer waits for the end of a cell. */
   private tellWait(): void {
-    const waits = this._pending > 0 && this._session.mustWait;
+    const { wait: waits } = this._questions;
     if (this._state.face === 'ready' && this._state.waits !== waits) {
       this.set({ ...this._state, waits });
     }
@@ -292,30 +294,6 @@ export class Model {
 
   private waiting(): 'asking' | 'busy' {
     return this._session.mustWait ? 'busy' : 'asking';
-  }
-
-  /** Asks the kernel, and shows why there is no answer, where there is none. */
-  private async ask<M extends keyof Requests>(
-    method: M,
-    args: object = {}
-  ): Promise<Answer<Requests[M]> | undefined> {
-    const answer = await this.request(method, args);
-    if (answer) {
-      this.blame(answer);
-    }
-    return answer;
-  }
-
-  private async request<M extends keyof Requests>(
-    method: M,
-    args: object
-  ): Promise<Answer<Requests[M]> | undefined> {
-    this._pending++;
-    this.tellWait();
-    const answer = await this._session.ask(method, args);
-    this._pending--;
-    this.tellWait();
-    return answer;
   }
 
   /** Shows why there is no answer. */
@@ -327,7 +305,7 @@ export class Model {
   }
 
   private async show(look: Look, turn: number): Promise<void> {
-    const rows = look.report ? await this.readRows(look.report, look.rest) : [];
+    const rows = look.report ? await this._questions.rows(look.report, look.rest) : [];
     if (!rows || turn !== this._turn) {
       return;
     }
@@ -357,33 +335,13 @@ export class Model {
     }
   }
 
-  /** Returns all rows of a report, page by page; null: another kernel is followed now. */
-  private async readRows(report: Report, rest: number): Promise<Change[] | null> {
-    const rows = [...report.changes];
-    for (let left = rest; left; ) {
-      const answer = await this.ask('rows', { report: report.id, start: rows.length });
-      if (answer?.kind !== 'ok') {
-        return null;
-      }
-      rows.push(...answer.data.rows);
-      left = answer.data.rest;
-    }
-    return rows;
-  }
-
   /** Fills in what the driver says, which may take it a moment. */
   private async askForGpus(id: string): Promise<void> {
-    for (let asked = 0; asked < PATIENCE; asked++) {
-      const answer = await this.ask('gpus', { report: id });
-      const state = this._state;
-      if (answer?.kind !== 'ok' || state.face !== 'ready' || state.report?.id !== id) {
-        return;
-      }
-      const { accelerator } = answer.data;
-      if (accelerator) {
-        this.set({ ...state, report: { ...state.report, accelerator } });
-        return;
-      }
+    const isShown = () => this._state.face === 'ready' && this._state.report?.id === id;
+    const accelerator = await this._questions.accelerator(id, isShown);
+    const state = this._state;
+    if (accelerator && state.face === 'ready' && state.report?.id === id) {
+      this.set({ ...state, report: { ...state.report, accelerator } });
     }
   }
 
@@ -391,7 +349,7 @@ export class Model {
     if (this._state.face === 'ready') {
       this.set({ ...this._state, log: '', notice: null });
     }
-    const answer = await this.ask('start', { what, report: report.id });
+    const answer = await this._questions.ask('start', { what, report: report.id });
     if (answer?.kind === 'ok') {
       this._pursuit.take(answer.data);
       this._pursuit.follow();
@@ -416,7 +374,7 @@ export class Model {
   /** Shows what came of it: the environment as it is now, or what a preview has found. */
   private async conclude(work: Work | null): Promise<void> {
     if (work?.what === 'preview' && work.report) {
-      await this.ask('dismiss', { work: work.id });
+      await this._questions.ask('dismiss', { work: work.id });
       await this.showReport(work.report);
     } else {
       await this.look();
@@ -425,8 +383,8 @@ export class Model {
 
   private async showReport(id: string): Promise<void> {
     const turn = ++this._turn;
-    const answer = await this.ask('report', { report: id });
-    const rows = answer?.kind === 'ok' && (await this.readRows(answer.data.report, answer.data.rest));
+    const answer = await this._questions.ask('report', { report: id });
+    const rows = answer?.kind === 'ok' && (await this._questions.rows(answer.data.report, answer.data.rest));
     if (answer?.kind !== 'ok' || !rows || turn !== this._turn || this._state.face !== 'ready') {
       return;
     }
@@ -452,6 +410,7 @@ export class Model {
   private _state: State = { face: 'no-document' };
   private _changed = new Signal<this, void>(this);
   private readonly _session: KernelSession;
+  private readonly _questions: Questions;
   private readonly _pursuit: Pursuit;
   /** The lock of each document that was compared, by its path. */
   private readonly _locks = new Map<string, string>();
@@ -459,6 +418,4 @@ export class Model {
   private _wanted = '';
   /** Counts the comparisons: what comes of an older one is of no use. */
   private _turn = 0;
-  /** How many answers are waited for. */
-  private _pending = 0;
 }
