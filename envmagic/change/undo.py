@@ -14,6 +14,7 @@ from envmagic.change.footprint import roots_of
 from envmagic.change.history import UNDOABLE, Past, Step, read_history
 from envmagic.change.stash import Footprint
 from envmagic.change.transaction import Intent
+from envmagic.core.check import find_doubts
 from envmagic.core.errors import PolicyError
 from envmagic.core.model import Change, Kind, Lock, Pin, Plan, join_names, read_version
 from envmagic.core.planner import KERNEL
@@ -173,13 +174,17 @@ def undo_report(undone: Undone, snapshot: Snapshot, node: Node, *, done: bool = 
     plan = Plan(changes=tuple(_change(step, snapshot) for step in steps))
     changing = [c.installed for c in plan.actions if c.installed is not None]
     neighbours = node.neighbours() if plan.actions else ()
+    memory = node.memory(installed)
     return Report(
         platform=snapshot.platform,
         lock=Lock(path=undone.subject, pins=()),
         plan=plan,
-        findings=tuple(describe_neighbours(neighbours, kernel=node.kernel)),
+        findings=(
+            *describe_neighbours(neighbours, kernel=node.kernel),
+            *find_doubts(memory.doubtful),
+        ),
         accelerator=node.accelerator(),
-        restart=Restart(reasons=node.look_at_loaded(installed).stale),
+        restart=Restart(reasons=memory.stale, doubtful=memory.doubtful),
         kernel=node.kernel,
         loaded=node.loaded(changing),
         prepared=True,

@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from envmagic.core.model import Finding, FindingKind, Severity, When
+from envmagic.core.model import Finding, FindingKind, Severity, When, join_names
 from envmagic.core.requirement import requirements_of, unreadable_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from envmagic.core.model import Distribution, Name, Snapshot
     from envmagic.core.requirement import Markers, Requirement
+
+
+def find_doubts(names: Sequence[Name]) -> Iterator[Finding]:
+    """Yield that it is not known whether what is loaded of some is what is on the disk."""
+    if names:
+        yield Finding(
+            kind=FindingKind.LOADED,
+            name="",
+            text=f"{join_names(names)} came on the disk after this kernel had begun: whether that "
+            "is what is loaded is not known",
+            hint="restart the kernel to be sure",
+            severity=Severity.NOTE,
+        )
 
 
 def find_conflicts(

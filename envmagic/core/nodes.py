@@ -56,16 +56,13 @@ class Node(Protocol):
         """Whether a kernel is running in it, whose modules may become stale."""
 
     def snapshot(self) -> Snapshot:
-        """Return what its interpreter would import now."""
+        """Return what its interpreter would import now; what is loaded is noted with it."""
 
     def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
         """Return the version in memory of each of these that it has loaded, or `unknown`."""
 
-    def remember(self, loaded: Mapping[Name, str]) -> None:
-        """Take note that these versions are in memory, and about to change on the disk."""
-
-    def look_at_loaded(self, installed: Mapping[Name, Distribution]) -> Memory:
-        """Hold what it has loaded against what is installed now."""
+    def memory(self, installed: Mapping[Name, Distribution]) -> Memory:
+        """Hold what it has loaded against what is installed."""
 
     def neighbours(self) -> Sequence[Neighbour] | None:
         """Return the other processes that hold its modules; None: that cannot be known."""

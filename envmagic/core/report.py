@@ -162,6 +162,8 @@ class Restart:
     """Whether the kernel still runs code that is no longer on the disk."""
 
     reasons: tuple[str, ...] = ()
+    doubtful: tuple[Name, ...] = ()
+    """What is loaded in a version that is not known, and perhaps not that on the disk."""
 
     @property
     def needed(self) -> bool:
@@ -226,6 +228,12 @@ class Outcome:
     """Why it failed, a sentence each."""
     log: str = ""
     """The path of the engine's output, where it was kept."""
+
+    @property
+    def was_done(self) -> bool:
+        """Whether something was changed, and stays so."""
+        was_held = self.state is State.HELD and bool(self.after or self.problems)
+        return self.state is State.SUCCEEDED or was_held
 
     @property
     def latest(self) -> Report:

@@ -2,208 +2,297 @@
 
 from __future__ import annotations
 
-import contextlib
+import ast
 import os
-import re
 import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from envmagic.core.nodes import Memory
 from envmagic.edge.record import code_folder, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from envmagic.core.model import Distribution, Name
-
-    Seen = tuple[str, int]
-    """A version, and when its metadata came to be there, in nanoseconds."""
 
 UNKNOWN = "unknown"
 """What is said of a version in memory that nothing tells."""
 _SLACK = 1.0
 """By how many seconds the beginning of a process may be told too early (`psutil` on Linux)."""
-_TELLERS = re.compile(r"(?:__init__|\w*version\w*|\w*about\w*)\.py")
-"""The files in which a version stands, mostly."""
-_DEEP = 2
-"""How deep below its folder they and the modules lie that tell the version of a project."""
+_TELLERS = ("", ".version", "._version", ".__version__", ".__about__", ".about", "._about")
+"""Below a package, the modules that tell its version."""
 
 
-def loaded_distributions(distributions: Iterable[Distribution]) -> frozenset[Name]:
-    """Return which distributions this process has loaded a module of, told by their files."""
-    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    files = [file for file in modules if isinstance(file, str)]
-    loaded: dict[str, frozenset[str]] = {}
-    found = []
-    for distribution in distributions:
-        folder = code_folder(distribution)
-        if folder not in loaded:
-            loaded[folder] = _relative_to(folder, files)
-        if distribution.source.editable:
-            is_loaded = bool(loaded[folder])
-        else:
-            is_loaded = not loaded[folder].isdisjoint(read_record(distribution) or ())
-        found += [distribution.name] if is_loaded else []
-    return frozenset(found)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One installation of a project, told from the one before."""
 
+    version: str
+    location: str
+    came: int
+    """When its metadata came to be there, in nanoseconds; 0: it is not there.
 
-def _relative_to(folder: str, files: list[str]) -> frozenset[str]:
-    """Return the files below a folder, by whichever of its names they were loaded."""
-    names = {folder, *(entry for entry in sys.path if os.path.realpath(entry) == folder)}
-    starts = [name.rstrip(os.sep) + os.sep for name in names]
-    return frozenset(
-        file[len(start) :].replace(os.sep, "/")
-        for file in files
-        for start in starts
-        if file.startswith(start)
-    )
+    That is the folder's own time: an installer may link files that are older, and who gives
+    them another owner changes nothing.
+    """
 
 
 class LoadedVersions:
-    """The versions in this process's memory, where they may be others than those on the disk.
+    """The versions in this process's memory, whatever the disk has become since.
 
-    A module does not say which distribution it came from: the disk may have changed since. So
-    each look at the disk is remembered, with the modules that were there then.
+    A module does not say which distribution it came from. So it is noted what is loaded
+    whenever the disk is looked at, and as long as that is as it was then.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Name, Seen] = {}
-        self._modules: frozenset[str] = frozenset()
-        """The modules that were loaded when the disk was as it was seen last."""
-        self._known: dict[Name, str] = {}
-        """What is in memory of what has changed on the disk, or is about to; perhaps UNKNOWN."""
-        self._doubted: dict[Name, int] = {}
+        self._one_at_a_time = threading.Lock()
+        self._there: dict[Name, Distribution] = {}
+        self._seen: dict[Name, _Seen] = {}
+        self._tops: dict[_Seen, frozenset[str]] = {}
+        self._memory: dict[Name, str] = {}
+        """The version of what is loaded, or UNKNOWN; noted once, since it does not change."""
+        self._doubted: dict[Name, _Seen] = {}
         """What was on the disk when the version in memory was found to be unknown."""
 
-    def look(self, distributions: Iterable[Distribution], since: float | None) -> None:
-        """Take note of what is on the disk now, and of what has changed under loaded modules.
+    def look(
+        self, distributions: Iterable[Distribution], files: Collection[str], since: float | None
+    ) -> None:
+        """Take note of what is on the disk now, and of what is loaded.
 
-        `since` is when this process began, in seconds since the epoch; None: not known, and
-        what is there at the first look was there then, too.
+        `files` are those of all modules (`loaded_files`), told before the disk was looked at;
+        `since` is when this process began, in seconds since the epoch. None: not known, and
+        what is there at the first look counts as having been there then.
         """
-        modules = frozenset(sys.modules)
-        is_first = not self._seen
-        changed = []
-        for distribution in distributions:
-            name, before = distribution.name, self._seen.get(distribution.name)
-            now = (str(distribution.version), _came(distribution))
-            if before == now:
-                continue
-            self._seen[name] = now
-            is_late = since is not None and now[1] > (since + _SLACK) * 1e9
-            # What was not there before was loaded from what is there now.
-            if (before is not None or (is_first and is_late)) and name not in self._known:
-                changed.append((distribution, before))
-        loaded = loaded_distributions(d for d, _ in changed if not d.source.editable)
-        for distribution, before in changed:
-            if distribution.name in loaded:
-                version = self._version_of(distribution, before)
-                self._take(distribution.name, version, _came(distribution))
-        self._modules = modules
+        with self._one_at_a_time:
+            is_first, before = not self._seen, self._seen
+            self._there = {d.name: d for d in reversed(list(distributions))}
+            self._seen = {name: _see(d) for name, d in self._there.items()}
+            records = _Records()
+            tops, self._tops = self._tops, {}
+            for name, seen in self._seen.items():
+                known = tops.get(seen)
+                self._tops[seen] = records.tops(self._there[name]) if known is None else known
+            late = None if since is None else (since + _SLACK) * 1e9
+            for name in self._newly_loaded(files, records):
+                seen = self._seen[name]
+                is_late = is_first and late is not None and seen.came > late
+                is_other = name in before and before[name] != seen
+                is_new = not is_first and name not in before
+                told = self._told(name) if is_late or is_other or is_new else seen.version
+                # What was not there before was loaded from what is there, if nothing denies it.
+                self._take(name, seen.version if is_new and told == UNKNOWN else told)
 
     def settle(self) -> None:
-        """Take note that the disk is still as it was seen last: what is loaded comes from that."""
-        self._modules = frozenset(sys.modules)
-
-    def remember(self, loaded: Mapping[Name, str]) -> None:
-        """Take note that these versions are in memory, and about to change on the disk."""
-        for name, version in loaded.items():
-            if name not in self._known:
-                self._take(name, version, self._seen.get(name, ("", 0))[1])
+        """Take note of what is loaded now, as far as the disk is as it was looked at last."""
+        with self._one_at_a_time:
+            for name in self._newly_loaded(loaded_files(), _Records()):
+                if _see(self._there[name]) == self._seen[name]:
+                    self._take(name, self._seen[name].version)
 
     def versions(self, distributions: Iterable[Distribution]) -> dict[Name, str]:
-        """Return the version in memory of each of these that is loaded, or UNKNOWN."""
-        there = {d.name: d for d in distributions}
-        return {
-            name: self._known.get(name, str(there[name].version))
-            for name in loaded_distributions(there.values())
-        }
+        """Return the version in memory of each of these that was seen loaded, or UNKNOWN."""
+        with self._one_at_a_time:
+            return {d.name: self._memory[d.name] for d in distributions if d.name in self._memory}
 
-    def stale(self, installed: Mapping[Name, Distribution]) -> tuple[str, ...]:
-        """Return a sentence for each version in memory that is gone from the disk."""
-        return tuple(self._find_stale(installed))
+    def compare(self, installed: Mapping[Name, Distribution]) -> Memory:
+        """Hold what is in memory against what is installed."""
+        with self._one_at_a_time:
+            return Memory(
+                stale=tuple(self._find_stale(installed)),
+                doubtful=tuple(
+                    name
+                    for name, seen in sorted(self._doubted.items())
+                    if name in installed and _see(installed[name]) == seen
+                ),
+            )
 
     def _find_stale(self, installed: Mapping[Name, Distribution]) -> Iterator[str]:
-        for name, version in sorted(self._known.items()):
+        for name, version in sorted(self._memory.items()):
             found, is_known = installed.get(name), version != UNKNOWN
             what = f"`{name}` {version}" if is_known else f"`{name}`"
             if found is None:
                 yield f"{what} is loaded, and no longer on disk"
-            elif is_known and version != str(found.version):
+            elif version == str(found.version) or self._doubted.get(name) == _see(found):
+                continue
+            elif _told_version(found, _Records().tops(found)) == str(found.version):
+                continue  # it was loaded again
+            elif is_known:
                 yield f"{what} is loaded, {found.version} is on disk"
-            elif not is_known and self._doubted[name] != _came(found):
+            else:
                 yield f"{what} was loaded before {found.version} came on the disk"
 
-    def doubtful(self, installed: Mapping[Name, Distribution]) -> tuple[Name, ...]:
-        """Return what is loaded and may be another version than that on the disk."""
-        return tuple(
+    def _newly_loaded(self, files: Collection[str], records: _Records) -> list[Name]:
+        """Return what is loaded and was not noted yet."""
+        loaded = _Loaded(files)
+        suspects: dict[Name, frozenset[str]] = {}
+        for name, distribution in self._there.items():
+            if name not in self._memory and self._may_be_loaded(name, loaded):
+                suspects[name] = records.owned(distribution, loaded)
+        names = {_top_of(file) for owned in suspects.values() for file in owned}
+        owners: Counter[tuple[str, str]] = Counter()
+        for name, distribution in self._there.items():
+            tops = self._tops[self._seen[name]]
+            if name in suspects or not (distribution.source.editable or tops.isdisjoint(names)):
+                owned = suspects.get(name) or records.owned(distribution, loaded)
+                owners.update((code_folder(distribution), file) for file in owned)
+        # What several have installed, as the root of a namespace, tells of none of them.
+        return [
             name
-            for name, came in sorted(self._doubted.items())
-            if name in installed and _came(installed[name]) == came
-        )
+            for name, owned in suspects.items()
+            if any(owners[code_folder(self._there[name]), file] == 1 for file in owned)
+        ]
 
-    def _take(self, name: Name, version: str, came: int) -> None:
-        self._known[name] = version
+    def _may_be_loaded(self, name: Name, loaded: _Loaded) -> bool:
+        distribution = self._there[name]
+        there = loaded.tops(code_folder(distribution))
+        if distribution.source.editable:
+            return bool(there)
+        return not self._tops[self._seen[name]].isdisjoint(there)
+
+    def _told(self, name: Name) -> str:
+        return _told_version(self._there[name], self._tops[self._seen[name]])
+
+    def _take(self, name: Name, version: str) -> None:
         if version == UNKNOWN:
-            self._doubted[name] = came
-
-    def _version_of(self, distribution: Distribution, before: Seen | None) -> str:
-        names = _modules_of(distribution)
-        if before is not None and not self._modules.isdisjoint(names):
-            return before[0]
-        return _told_version(distribution, names)
+            self._doubted[name] = self._seen[name]
+        self._memory[name] = version
 
 
-def _came(distribution: Distribution) -> int:
-    """Return when the metadata of a distribution came to be where it is; 0: it is not there.
-
-    Not when it was written: an installer may link what it has in a cache.
-    """
-    try:
-        return os.stat(f"{distribution.location}{os.sep}{distribution.metadata}").st_ctime_ns  # noqa: PTH116 (260 of them)
-    except OSError:
-        return 0
+def loaded_files() -> list[str]:
+    """Return the files of all modules that this process has loaded."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return [file for file in files if isinstance(file, str)]
 
 
-def _modules_of(distribution: Distribution) -> list[str]:
-    """Return the names of the modules that a distribution installed, the outer ones first."""
-    names = {
-        re.sub(r"(?:/__init__)?\.py$|\.[\w-]+\.so$|\.[\w-]+\.pyd$", "", file).replace("/", ".")
-        for file in read_record(distribution) or ()
-        if file.endswith((".py", ".so", ".pyd")) and not file.startswith(("..", "/"))
-    }
-    return sorted(names, key=lambda name: (name.count("."), name))
+class _Loaded:
+    """The files of loaded modules, below each folder that is asked for."""
+
+    def __init__(self, files: Collection[str]) -> None:
+        self._all = files
+        self._below: dict[str, frozenset[str]] = {}
+        self._tops: dict[str, frozenset[str]] = {}
+
+    def below(self, folder: str) -> frozenset[str]:
+        """Return them relative to a folder, by whichever of its names they were loaded."""
+        if folder not in self._below:
+            names = {folder, *(entry for entry in sys.path if os.path.realpath(entry) == folder)}
+            self._below[folder] = frozenset(
+                file[len(start) :].replace(os.sep, "/")
+                for start in (name.rstrip(os.sep) + os.sep for name in names)
+                for file in self._all
+                if file.startswith(start)
+            )
+        return self._below[folder]
+
+    def tops(self, folder: str) -> frozenset[str]:
+        """Return the outermost names of those."""
+        if folder not in self._tops:
+            self._tops[folder] = frozenset(map(_top_of, self.below(folder)))
+        return self._tops[folder]
 
 
-def _told_version(distribution: Distribution, names: Iterable[str]) -> str:
-    """Return the version of a distribution that its modules in memory tell, or UNKNOWN."""
-    there = str(distribution.version)
-    for name in names:
-        if name.count(".") >= _DEEP:
-            break
-        told = getattr(sys.modules.get(name), "__dict__", {}).get("__version__")
-        if not isinstance(told, str):
-            continue
+class _Records:
+    """What distributions have installed; each RECORD is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, str], list[str] | None] = {}
+
+    def tops(self, distribution: Distribution) -> frozenset[str]:
+        """Return the outermost names of what a distribution lets be imported."""
+        record = self._of(distribution)
+        if record is not None:
+            return frozenset(map(_top_of, record))
+        told = Path(distribution.location, distribution.metadata, "top_level.txt")
         try:
-            version = Version(told)
-        except InvalidVersion:
-            continue
-        # Some tell another one than their metadata (OpenCV): what the disk says, too, is its.
-        if version == distribution.version or told in _texts(distribution, name):
+            return frozenset(told.read_text("utf-8").split())
+        except (OSError, UnicodeDecodeError):
+            return frozenset({distribution.name.replace("-", "_")})
+
+    def owned(self, distribution: Distribution, loaded: _Loaded) -> frozenset[str]:
+        """Return which loaded files are those of a distribution."""
+        there = loaded.below(code_folder(distribution))
+        if distribution.source.editable:
             return there
-        return str(version)
+        record = self._of(distribution)
+        if record is not None:
+            return there.intersection(record)
+        tops = self.tops(distribution)
+        return frozenset(file for file in there if _top_of(file) in tops)
+
+    def _of(self, distribution: Distribution) -> list[str] | None:
+        key = (distribution.location, distribution.metadata)
+        if key not in self._read:
+            self._read[key] = read_record(distribution)
+        return self._read[key]
+
+
+def _see(distribution: Distribution) -> _Seen:
+    place = f"{distribution.location}{os.sep}{distribution.metadata}"
+    try:
+        came = os.stat(place).st_mtime_ns  # noqa: PTH116 (of hundreds)
+    except OSError:
+        came = 0
+    return _Seen(str(distribution.version), distribution.location, came)
+
+
+def _top_of(file: str) -> str:
+    return file.partition("/")[0].partition(".")[0]
+
+
+def _told_version(distribution: Distribution, tops: Iterable[str]) -> str:
+    """Return the version of a distribution that its modules in memory tell, or UNKNOWN.
+
+    One that differs from that of the metadata means little (OpenCV and others tell another
+    one), unless the module's own file tells the other one now.
+    """
+    there = str(distribution.version)
+    for name in (f"{top}{teller}" for top in sorted(tops) for teller in _TELLERS):
+        module = sys.modules.get(name)
+        told = getattr(module, "__dict__", {}).get("__version__")
+        version = _read_version(told)
+        if version is None:
+            continue
+        if version == distribution.version:
+            return there
+        on_disk = _assigned_version(getattr(module, "__file__", None))
+        if on_disk == told:
+            return there
+        if on_disk is not None and _read_version(on_disk) == distribution.version:
+            return str(version)
     return UNKNOWN
 
 
-def _texts(distribution: Distribution, module: str) -> str:
-    """Return what stands in the files that may tell the version of a module."""
-    top, texts = module.partition(".")[0], []
-    for file in read_record(distribution) or ():
-        folder, _, name = file.rpartition("/")
-        is_inside = file.startswith(f"{top}/") and folder.count("/") < _DEEP
-        if file == f"{top}.py" or (is_inside and _TELLERS.fullmatch(name)):
-            with contextlib.suppress(OSError):
-                texts.append(Path(distribution.location, file).read_text("utf-8", "replace"))
-    return "\n".join(texts)
+def _read_version(text: object) -> Version | None:
+    try:
+        return Version(text) if isinstance(text, str) else None
+    except InvalidVersion:
+        return None
+
+
+def _assigned_version(file: object) -> str | None:
+    """Return the literal that a file assigns to `__version__`; None: none, or it is not read."""
+    if not isinstance(file, str) or not file.endswith(".py"):
+        return None
+    try:
+        body = ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return None
+    known: dict[str, str] = {}
+    for statement in body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        value = getattr(statement, "value", None)
+        text = known.get(value.id) if isinstance(value, ast.Name) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            text = value.value
+        for target in targets:
+            if isinstance(target, ast.Name) and text is not None:
+                known[target.id] = text
+    return known.get("__version__")

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from envmagic.core.engine import as_environment, join_places
-from envmagic.core.nodes import Memory
 from envmagic.core.redact import known_secrets
 from envmagic.edge.gpu import AcceleratorProbe
-from envmagic.edge.loaded import LoadedVersions
+from envmagic.edge.loaded import LoadedVersions, loaded_files
 from envmagic.edge.log import open_log
 from envmagic.edge.neighbours import find_neighbours
 from envmagic.edge.probe import look_at_platform, take_snapshot
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmagic.core.model import Distribution, Name, Platform, Snapshot
-    from envmagic.core.nodes import Command
+    from envmagic.core.nodes import Command, Memory
     from envmagic.core.report import Accelerator, Neighbour
 
 _FLAGS = ("-P",) if sys.version_info >= (3, 11) else ()
@@ -45,7 +44,10 @@ def _find_beginning() -> float | None:
         import psutil  # noqa: PLC0415 (every kernel of today has it, but we do not require it)
     except ImportError:
         return None
-    return float(psutil.Process().create_time())
+    try:
+        return float(psutil.Process().create_time())
+    except (OSError, psutil.Error):
+        return None
 
 
 @dataclass
@@ -66,35 +68,32 @@ class LocalNode:
         return self._platform
 
     def snapshot(self) -> Snapshot:
-        """Return what this interpreter would import now."""
-        return take_snapshot(self.platform())
-
-    def look_at_loaded(self, installed: Mapping[Name, Distribution]) -> Memory:
-        """Hold what this kernel has loaded against what is installed now.
+        """Return what this interpreter would import now; a kernel notes what it has loaded.
 
         Also lets this process see modules that were installed after it started.
         """
         importlib.invalidate_caches()
+        files = loaded_files() if self.kernel else ()
+        snapshot = take_snapshot(self.platform())
         if self.kernel:
-            self._loaded.look(installed.values(), _find_beginning())
-        return Memory(
-            stale=self._loaded.stale(installed), doubtful=self._loaded.doubtful(installed)
-        )
+            self._loaded.look(snapshot.distributions, files, _find_beginning())
+        return snapshot
 
-    def nothing_has_changed(self) -> None:
-        """Take note that the disk is as it was when it was looked at last."""
-        self._loaded.settle()
+    def note_loaded(self) -> None:
+        """Take note of what a kernel has loaded since, where the disk is as it was then."""
+        if self.kernel:
+            self._loaded.settle()
 
     def loaded(self, distributions: Iterable[Distribution]) -> Mapping[Name, str]:
         """Return the version in memory of each of these that this kernel has loaded.
 
-        It is `unknown` where nothing tells it.
+        It is `unknown` where nothing tells it; as of the last look, or of `note_loaded`.
         """
-        return self._loaded.versions(distributions) if self.kernel else {}
+        return self._loaded.versions(distributions)
 
-    def remember(self, loaded: Mapping[Name, str]) -> None:
-        """Take note that these versions are in memory, and about to change on the disk."""
-        self._loaded.remember(loaded)
+    def memory(self, installed: Mapping[Name, Distribution]) -> Memory:
+        """Hold what this kernel has loaded against what is installed."""
+        return self._loaded.compare(installed)
 
     def neighbours(self) -> tuple[Neighbour, ...] | None:
         """Return the other processes that hold its modules; None: that cannot be known."""

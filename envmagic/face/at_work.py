@@ -47,6 +47,7 @@ class AtWork:
         with self._one_at_a_time:
             if self._work is not None and not self._work.ended:
                 raise PolicyError(f"{self._work.title} is at work here", "wait, or cancel it")
+            self._tell_no_more(_change_of(self._work))
             self._work = begin()
 
     def told(self) -> Json | None:
@@ -97,10 +98,15 @@ class AtWork:
             if is_seen:
                 self._work = None
         seen = {work, *news, _change_of(ours) if is_seen else ""}
-        told = [p for p in find_untold(self._home) if all_of_it or p.folder.name in seen]
+        told = self._tell_no_more(*seen, all_of_it=all_of_it)
+        return is_seen or told
+
+    def _tell_no_more(self, *changes: str, all_of_it: bool = False) -> bool:
+        """Take note that a user knows how these changes have ended; return whether any was news."""
+        told = [p for p in find_untold(self._home) if all_of_it or p.folder.name in changes]
         for past in told:
             mark_told(past.folder)
-        return is_seen or bool(told)
+        return bool(told)
 
     def _refuse_another(self, work: str) -> None:
         """Raise PolicyError where something else is at work than what was meant."""

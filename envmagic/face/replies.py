@@ -10,7 +10,7 @@ from envmagic.core.errors import Cancelled
 from envmagic.core.lock import LockError
 from envmagic.core.model import Finding, FindingKind, Severity
 from envmagic.core.redact import redact
-from envmagic.core.report import Outcome, Progress, State
+from envmagic.core.report import Outcome, Progress
 from envmagic.face.view import beside_outcome, count_steps, past_line
 from envmagic.face.wire import finding_to_json, platform_to_json, report_to_json
 
@@ -160,11 +160,9 @@ def progress_to_json(progress: Progress) -> Json:
 def outcome_to_json(outcome: Outcome) -> Json:
     """Return what became of a sync or an undo: counts, and what else a reader should know."""
     restart = outcome.after.restart.reasons if outcome.after else ()
-    was_held = outcome.state is State.HELD and outcome.after is not None
-    is_done = outcome.state is State.SUCCEEDED or was_held
     return {
         "state": outcome.state.value,
-        "done": outcome.before.plan.counts() if is_done else None,
+        "done": outcome.before.plan.counts() if outcome.was_done else None,
         "lines": beside_outcome(outcome),
         "log": outcome.log or None,
         "restart": list(restart),

@@ -24,8 +24,6 @@ class _Compared:
 
     changing: tuple[Distribution, ...]
     loaded: str
-    modules: int | None = None
-    """The modules that were there then, as one number; None: not known."""
 
 
 class Stamps:
@@ -36,8 +34,8 @@ class Stamps:
         self._home = home
         self._files: dict[str, tuple[str, ...]] = {}
         self._compared: dict[str, _Compared] = {}
-        self._looked_at = ""
-        """What the disk was when it was looked at last."""
+        self._modules = 0
+        """The modules that were loaded at the last stamp, as one number."""
 
     def knows(self, lock: str) -> bool:
         """Whether it is known what a lock includes."""
@@ -65,30 +63,24 @@ class Stamps:
 
     def compared(self, lock: str, on_disk: str) -> str:
         """Return the stamp of the last comparison, which was begun when the disk was so."""
-        self._looked_at = on_disk
         compared = self._compared.get(lock)
         return self._stamp(on_disk, compared.loaded if compared else "")
 
     def now(self, lock: str) -> str:
         """Return the stamp that a comparison would have now."""
-        on_disk = self.on_disk(lock)
-        if on_disk == self._looked_at:
-            self._desk.node.nothing_has_changed()
-        return self._stamp(on_disk, self._loaded(lock))
+        return self._stamp(self.on_disk(lock), self._loaded(lock))
 
     def _stamp(self, *seen: str) -> str:
         last = self._desk.last_lock(self._desk.folder)  # a cell may have taken another one
         return hashlib.sha256("\n".join([*seen, last]).encode()).hexdigest()[:16]
 
     def _loaded(self, lock: str) -> str:
-        compared = self._compared.get(lock)
-        if compared is None:
-            return ""
         modules = hash(frozenset(sys.modules))
-        if modules != compared.modules:  # else nothing was imported, and no file need be read
-            compared.loaded = _names(self._desk.node.loaded(compared.changing))
-            compared.modules = modules
-        return compared.loaded
+        if modules != self._modules:  # else nothing was imported, and no file need be read
+            self._desk.node.note_loaded()
+            self._modules = modules
+        compared = self._compared.get(lock)
+        return _names(self._desk.node.loaded(compared.changing)) if compared else ""
 
 
 def _names(loaded: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from envmagic.face.view import (
     headline,
     kept_changes,
     kept_line,
+    memory_line,
     new_reasons,
     outcome_line,
     shown_changes,
@@ -118,9 +119,8 @@ def render_outcome_html(outcome: Outcome, button: str = "") -> str:
     if after is not None and after.restart.needed:
         parts += [_restart(after), button]
     elif after is not None and after.kernel and outcome.state is State.SUCCEEDED:
-        parts.append(
-            '<p class="em-soft">No restart needed: what is loaded is what is on the disk.</p>'
-        )
+        line = memory_line(after)
+        parts.append(f'<p class="em-soft">{_text(f"{line[0].upper()}{line[1:]}.")}</p>')
     parts.append(_smoke(outcome.latest))
     if after is not None:
         parts += [_notices(new_reasons(outcome)), _findings(after.findings)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from envmagic.core.model import FindingKind, Kind, Severity, When
+from envmagic.core.model import FindingKind, Kind, Severity, When, join_names
 from envmagic.core.redact import redact
 from envmagic.core.report import State
 from envmagic.face.card import accelerator_line, card_lines, smoke_lines
@@ -169,7 +169,7 @@ def outcome_line(outcome: Outcome) -> str:
             return f"done: {_done(before)}; the environment is now equal to `{lock}`"
         case State.HELD:
             held = len(before.plan.held)
-            done = f"done: {_done(before)}; " if outcome.after else ""
+            done = f"done: {_done(before)}; " if outcome.was_done else ""
             return f"{done}not in parity with `{lock}`: {held} held"
         case State.ROLLED_BACK:
             return "the change failed, and everything was put back: the environment is as it was"
@@ -213,8 +213,16 @@ def beside_outcome(outcome: Outcome) -> list[str]:
     lines += smoke_lines(outcome.latest.smoke)
     after, done = outcome.after, outcome.state is State.SUCCEEDED
     if after is not None and after.kernel and done and not after.restart.needed:
-        lines.append("no restart needed: what is loaded is what is on the disk")
+        lines.append(memory_line(after))
     return _apart(lines)
+
+
+def memory_line(report: Report) -> str:
+    """Return that no restart is needed, or that this is not known."""
+    if not report.restart.doubtful:
+        return "no restart needed: what is loaded is what is on the disk"
+    names = join_names(report.restart.doubtful)
+    return f"whether {names} in memory is what is on the disk is not known: restart to be sure"
 
 
 def _apart(sentences: Iterable[str]) -> list[str]:

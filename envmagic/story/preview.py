@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from envmagic.change.transaction import find_at_work, home_of
 from envmagic.core.accelerator import judge
-from envmagic.core.check import inspect_snapshot
+from envmagic.core.check import find_doubts, inspect_snapshot
 from envmagic.core.cuda_build import find_label
 from envmagic.core.errors import PolicyError
-from envmagic.core.model import Damage, Finding, FindingKind, Severity, join_names
+from envmagic.core.model import Damage, Finding, FindingKind
 from envmagic.core.question import read_question
 from envmagic.core.report import Report, Restart
 from envmagic.edge.configuration import places_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from envmagic.core.model import Distribution, Name, Platform, Snapshot
-    from envmagic.core.nodes import Memory, Node
+    from envmagic.core.nodes import Node
     from envmagic.core.request import Request
 
 
@@ -61,7 +61,7 @@ def make_report(
     changing = [c.installed for c in plan.actions if c.installed is not None]
     installed = {name: found[0] for name, found in snapshot.by_name().items()}
     neighbours = node.neighbours() if plan.actions else ()
-    memory = node.look_at_loaded(installed)
+    memory = node.memory(installed)
     places = places_of((*request.lock.options, *request.options), snapshot.platform)
     report = Report(
         platform=snapshot.platform,
@@ -74,32 +74,19 @@ def make_report(
             *find_trust_questions(plan, request.lock, places),
             *find_idle_globs(snapshot, request.policy),
             *more,
-            *_doubts(memory),
+            *find_doubts(memory.doubtful),
             *inspect_snapshot(snapshot),
         ),
         accelerator=request.machine or node.accelerator(),
         label=find_label(places),
         torch=read_torch_build(snapshot),
-        restart=Restart(reasons=memory.stale),
+        restart=Restart(reasons=memory.stale, doubtful=memory.doubtful),
         kernel=node.kernel,
         loaded=node.loaded(changing),
         prepared=not any(f.kind is FindingKind.UNKNOWN for f in plan.findings),
         known=known,
     )
     return _judged(report)
-
-
-def _doubts(memory: Memory) -> Iterator[Finding]:
-    """Yield that it is not known whether what is loaded is what is on the disk."""
-    if memory.doubtful:
-        yield Finding(
-            kind=FindingKind.LOADED,
-            name="",
-            text=f"{join_names(memory.doubtful)} came on the disk after this kernel had begun: "
-            "whether that is what is loaded is not known",
-            hint="restart the kernel to be sure",
-            severity=Severity.NOTE,
-        )
 
 
 def fill_in(report: Report, node: Node, timeout: float) -> Report:

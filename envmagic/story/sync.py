@@ -201,12 +201,13 @@ def _carry_out(
     look: Callable[[], Report],
 ) -> Outcome:
     """Have an order carried out in a process of its own, and look at what came of it."""
-    node.remember(before.loaded)
+    if node.kernel:
+        node.snapshot()  # notes what is loaded, the last time before it changes on the disk
     # To the very end: who has changed something must not be told that nothing was.
     with interrupts_set(face.cancel):
         answer = give(order, node, hold, face.tell, face.cancel)
         after, unseen = _looked(look)
-    done = State.HELD if after is not None and after.plan.held else State.SUCCEEDED
+    done = State.HELD if (after or before).plan.held else State.SUCCEEDED
     return Outcome(
         state=done if answer.state == "succeeded" else State(answer.state),
         before=fill_in(before, node, 0.0),

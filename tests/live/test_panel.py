@@ -403,7 +403,8 @@ def test_who_dismisses_what_is_ones_own_is_still_told_of_others(story: Story) ->
         (news,) = sidebar.look()["news"]
         assert "did not end, and everything was put back" in news["text"]
         assert sidebar.ask("dismiss", work=ours)["dismissed"]
-        assert (sidebar.work(), sidebar.look()["news"]) == (None, [news])
+        assert sidebar.look()["work"] is None
+        assert sidebar.look()["news"] == [news]
         assert sidebar.ask("dismiss", news=[news["id"]])["dismissed"]
         assert sidebar.look()["news"] == []
 

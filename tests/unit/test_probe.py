@@ -26,7 +26,7 @@ from envmagic.core.model import (
     SourceKind,
     canonical_name,
 )
-from envmagic.edge.loaded import loaded_distributions
+from envmagic.edge.loaded import LoadedVersions, loaded_files
 from envmagic.edge.origin import (
     read_source,
     source_from_json,
@@ -45,7 +45,7 @@ from envmagic.edge.record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SHA = "a" * 64
@@ -584,6 +584,13 @@ def test_versions_by_the_names_of_folders(path: FakePath, tmp_path: Path) -> Non
     assert found == {("foo-bar", "1.0"), ("a", "2.0+cpu")}
 
 
+def loaded_of(distributions: Iterable[Distribution]) -> set[str]:
+    """Return which of these are loaded."""
+    versions = LoadedVersions()
+    versions.look(distributions, loaded_files(), None)
+    return set(versions.versions(distributions))
+
+
 @pytest.fixture
 def modules() -> Iterator[None]:
     before = set(sys.modules)
@@ -611,10 +618,10 @@ def test_what_is_loaded_is_told_by_its_files(path: FakePath) -> None:
     path.add("idle-1.0.dist-info", RECORD="em_idle.py,,\n")
     path.add("silent-1.0.dist-info")
     found = path.look().distributions
-    assert loaded_distributions(found) == set()
+    assert loaded_of(found) == set()
     for name in ("em_one", "em_single", "em_shared.two"):
         importlib.import_module(name)
-    assert loaded_distributions(found) == {"other-name", "single", "second"}
+    assert loaded_of(found) == {"other-name", "single", "second"}
 
 
 @pytest.mark.usefixtures("modules")
@@ -625,9 +632,9 @@ def test_an_editable_is_loaded_from_its_tree(path: FakePath, tmp_path: Path, fol
     record = "__editable__mine.pth,,\n"
     path.add("mine-1.0.dist-info", RECORD=record, **{"direct_url.json": json.dumps(data)})
     path.put(str(path.site), str(tree / "src"))
-    assert loaded_distributions([path.only()]) == set()
+    assert loaded_of([path.only()]) == set()
     importlib.import_module("em_mine")
-    assert loaded_distributions([path.only()]) == {"mine"}
+    assert loaded_of([path.only()]) == {"mine"}
 
 
 @pytest.mark.usefixtures("modules")
@@ -637,7 +644,7 @@ def test_what_is_loaded_through_a_link_is_loaded(path: FakePath, tmp_path: Path)
     path.add("linked-1.0.dist-info", RECORD="em_linked.py,,\n")
     path.put(str(tmp_path / "link"))
     importlib.import_module("em_linked")
-    assert loaded_distributions(path.look().distributions) == {"linked"}
+    assert loaded_of(path.look().distributions) == {"linked"}
 
 
 def test_this_interpreter() -> None:
