@@ -23,4 +23,5 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
 
     magics = EnvMagics(ipython)
     ipython.register_magics(magics)
+    magics.watch_imports()
     magics.tell_news()

@@ -21,7 +21,7 @@ def find_doubts(names: Sequence[Name]) -> Iterator[Finding]:
         yield Finding(
             kind=FindingKind.LOADED,
             name="",
-            text=f"{join_names(names)} came on the disk after this kernel had begun: whether that "
+            text=f"{join_names(names, limit=len(names))} came on the disk after this kernel had begun: whether that "
             "is what is loaded is not known",
             hint="restart the kernel to be sure",
             severity=Severity.NOTE,

@@ -6,6 +6,7 @@ import ast
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ class LoadedVersions:
     """The versions in this process's memory, whatever the disk has become since.
 
     A module does not say which distribution it came from. So it is noted what is loaded
-    whenever the disk is looked at, and as long as that is as it was then.
+    whenever the disk is looked at, and as long as that is as it was then; and, after each
+    cell, when a module was imported. What that does not tell, the module may.
     """
 
     def __init__(self) -> None:
@@ -59,15 +61,28 @@ class LoadedVersions:
         """The version of what is loaded, or UNKNOWN; noted once, since it does not change."""
         self._doubted: dict[Name, _Seen] = {}
         """What was on the disk when the version in memory was found to be unknown."""
+        self._imported: dict[str, tuple[float, float]] = {}
+        """Since when and until when the file of a module was imported; seconds since the epoch."""
+        self._marked = 0.0
+
+    def mark(self) -> list[str]:
+        """Take note of the time by which what is loaded was imported; return its files."""
+        now, files = time.time(), _loaded_files()
+        with self._one_at_a_time:
+            for file in files:
+                if file not in self._imported:
+                    self._imported[file] = (self._marked, now)
+            self._marked = now
+        return files
 
     def look(
         self, distributions: Iterable[Distribution], files: Collection[str], since: float | None
     ) -> None:
         """Take note of what is on the disk now, and of what is loaded.
 
-        `files` are those of all modules (`loaded_files`), told before the disk was looked at;
-        `since` is when this process began, in seconds since the epoch. None: not known, and
-        what is there at the first look counts as having been there then.
+        `files` are those of all modules, marked before the disk was looked at; `since` is when
+        this process began, in seconds since the epoch. None: not known, and what is there at
+        the first look counts as having been there then.
         """
         with self._one_at_a_time:
             is_first, before = not self._seen, self._seen
@@ -79,21 +94,21 @@ class LoadedVersions:
                 known = tops.get(seen)
                 self._tops[seen] = records.tops(self._there[name]) if known is None else known
             late = None if since is None else (since + _SLACK) * 1e9
-            for name in self._newly_loaded(files, records):
-                seen = self._seen[name]
+            for name, owned in self._newly_loaded(files, records).items():
+                seen, was = self._seen[name], before.get(name)
                 is_late = is_first and late is not None and seen.came > late
-                is_other = name in before and before[name] != seen
-                is_new = not is_first and name not in before
-                told = self._told(name) if is_late or is_other or is_new else seen.version
-                # What was not there before was loaded from what is there, if nothing denies it.
-                self._take(name, seen.version if is_new and told == UNKNOWN else told)
+                if is_late or (not is_first and was != seen):
+                    self._judge(name, owned, was, is_new=not is_first and was is None)
+                else:
+                    self._memory[name] = seen.version
 
     def settle(self) -> None:
         """Take note of what is loaded now, as far as the disk is as it was looked at last."""
+        files = self.mark()
         with self._one_at_a_time:
-            for name in self._newly_loaded(loaded_files(), _Records()):
+            for name in self._newly_loaded(files, _Records()):
                 if _see(self._there[name]) == self._seen[name]:
-                    self._take(name, self._seen[name].version)
+                    self._memory[name] = self._seen[name].version
 
     def versions(self, distributions: Iterable[Distribution]) -> dict[Name, str]:
         """Return the version in memory of each of these that was seen loaded, or UNKNOWN."""
@@ -127,26 +142,26 @@ class LoadedVersions:
             else:
                 yield f"{what} was loaded before {found.version} came on the disk"
 
-    def _newly_loaded(self, files: Collection[str], records: _Records) -> list[Name]:
-        """Return what is loaded and was not noted yet."""
+    def _newly_loaded(
+        self, files: Collection[str], records: _Records
+    ) -> dict[Name, frozenset[str]]:
+        """Return what is loaded and was not noted yet, by the files that tell so."""
         loaded = _Loaded(files)
         suspects: dict[Name, frozenset[str]] = {}
         for name, distribution in self._there.items():
             if name not in self._memory and self._may_be_loaded(name, loaded):
                 suspects[name] = records.owned(distribution, loaded)
-        names = {_top_of(file) for owned in suspects.values() for file in owned}
-        owners: Counter[tuple[str, str]] = Counter()
+        names = {top for name in suspects for top in self._tops[self._seen[name]]}
+        owners: Counter[str] = Counter()
         for name, distribution in self._there.items():
             tops = self._tops[self._seen[name]]
             if name in suspects or not (distribution.source.editable or tops.isdisjoint(names)):
-                owned = suspects.get(name) or records.owned(distribution, loaded)
-                owners.update((code_folder(distribution), file) for file in owned)
+                owners.update(suspects.get(name) or records.owned(distribution, loaded))
         # What several have installed, as the root of a namespace, tells of none of them.
-        return [
-            name
-            for name, owned in suspects.items()
-            if any(owners[code_folder(self._there[name]), file] == 1 for file in owned)
-        ]
+        alone = {
+            name: frozenset(f for f in owned if owners[f] == 1) for name, owned in suspects.items()
+        }
+        return {name: owned for name, owned in alone.items() if owned}
 
     def _may_be_loaded(self, name: Name, loaded: _Loaded) -> bool:
         distribution = self._there[name]
@@ -158,14 +173,25 @@ class LoadedVersions:
     def _told(self, name: Name) -> str:
         return _told_version(self._there[name], self._tops[self._seen[name]])
 
-    def _take(self, name: Name, version: str) -> None:
-        if version == UNKNOWN:
-            self._doubted[name] = self._seen[name]
-        self._memory[name] = version
+    def _judge(self, name: Name, files: Iterable[str], was: _Seen | None, *, is_new: bool) -> None:
+        """Note the version of what may have been imported before the disk became what it is."""
+        seen, told = self._seen[name], self._told(name)
+        begin = min(self._imported[file][0] for file in files)
+        end = min(self._imported[file][1] for file in files)
+        came = seen.came / 1e9
+        self._memory[name] = told
+        if begin >= came:
+            self._memory[name] = seen.version
+        elif told != UNKNOWN:
+            return
+        elif end >= came:  # nobody can tell, but that nothing was there which one knew of
+            self._memory[name] = seen.version if is_new else UNKNOWN
+            self._doubted |= {} if is_new else {name: seen}
+        elif was is not None and was.came / 1e9 <= begin:
+            self._memory[name] = was.version
 
 
-def loaded_files() -> list[str]:
-    """Return the files of all modules that this process has loaded."""
+def _loaded_files() -> list[str]:
     files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     return [file for file in files if isinstance(file, str)]
 
@@ -175,19 +201,19 @@ class _Loaded:
 
     def __init__(self, files: Collection[str]) -> None:
         self._all = files
-        self._below: dict[str, frozenset[str]] = {}
+        self._below: dict[str, dict[str, str]] = {}
         self._tops: dict[str, frozenset[str]] = {}
 
-    def below(self, folder: str) -> frozenset[str]:
-        """Return them relative to a folder, by whichever of its names they were loaded."""
+    def below(self, folder: str) -> dict[str, str]:
+        """Return them by what they are relative to a folder, whichever of its names they have."""
         if folder not in self._below:
             names = {folder, *(entry for entry in sys.path if os.path.realpath(entry) == folder)}
-            self._below[folder] = frozenset(
-                file[len(start) :].replace(os.sep, "/")
+            self._below[folder] = {
+                file[len(start) :].replace(os.sep, "/"): file
                 for start in (name.rstrip(os.sep) + os.sep for name in names)
                 for file in self._all
                 if file.startswith(start)
-            )
+            }
         return self._below[folder]
 
     def tops(self, folder: str) -> frozenset[str]:
@@ -217,13 +243,11 @@ class _Records:
     def owned(self, distribution: Distribution, loaded: _Loaded) -> frozenset[str]:
         """Return which loaded files are those of a distribution."""
         there = loaded.below(code_folder(distribution))
-        if distribution.source.editable:
-            return there
-        record = self._of(distribution)
+        record = None if distribution.source.editable else self._of(distribution)
         if record is not None:
-            return there.intersection(record)
-        tops = self.tops(distribution)
-        return frozenset(file for file in there if _top_of(file) in tops)
+            return frozenset(there[file] for file in there.keys() & record)
+        tops = None if distribution.source.editable else self.tops(distribution)
+        return frozenset(there[file] for file in there if tops is None or _top_of(file) in tops)
 
     def _of(self, distribution: Distribution) -> list[str] | None:
         key = (distribution.location, distribution.metadata)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from envmagic.core.engine import as_environment, join_places
 from envmagic.core.redact import known_secrets
 from envmagic.edge.gpu import AcceleratorProbe
-from envmagic.edge.loaded import LoadedVersions, loaded_files
+from envmagic.edge.loaded import LoadedVersions
 from envmagic.edge.log import open_log
 from envmagic.edge.neighbours import find_neighbours
 from envmagic.edge.probe import look_at_platform, take_snapshot
@@ -73,11 +73,15 @@ class LocalNode:
         Also lets this process see modules that were installed after it started.
         """
         importlib.invalidate_caches()
-        files = loaded_files() if self.kernel else ()
+        files = self._loaded.mark() if self.kernel else ()
         snapshot = take_snapshot(self.platform())
         if self.kernel:
             self._loaded.look(snapshot.distributions, files, _find_beginning())
         return snapshot
+
+    def mark_imports(self) -> None:
+        """Take note of the time by which what a kernel has loaded was imported."""
+        self._loaded.mark()
 
     def note_loaded(self) -> None:
         """Take note of what a kernel has loaded since, where the disk is as it was then."""

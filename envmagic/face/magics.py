@@ -63,8 +63,20 @@ class EnvMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self._events = shell.events
         self._desk = this_kernel()
         self._node = self._desk.node
+
+    def watch_imports(self) -> None:
+        """Take note after each cell of what it has imported: a later change makes that stale."""
+        for callback in self._events.callbacks["post_run_cell"][:]:
+            if getattr(callback, "__qualname__", "") == "EnvMagics._mark_imports":
+                self._events.unregister("post_run_cell", callback)  # it was loaded before
+        self._events.register("post_run_cell", self._mark_imports)
+        self._mark_imports()
+
+    def _mark_imports(self, _: object = None) -> None:
+        self._node.mark_imports()
 
     def tell_news(self) -> None:
         """Show what became of a sync that nobody was watching, and one that is at work."""

@@ -45,7 +45,11 @@ def report_to_json(
         "changes": [_change_to_json(change, report) for change in changes],
         "findings": [finding_to_json(finding) for finding in report.findings],
         "accelerator": accelerator_to_json(report.accelerator, report.verdict, report.smoke),
-        "restart": {"needed": report.restart.needed, "reasons": list(report.restart.reasons)},
+        "restart": {
+            "needed": report.restart.needed,
+            "reasons": list(report.restart.reasons),
+            "unknown": list(report.restart.doubtful),
+        },
     }
     if outcome is not None:
         data["outcome"] = {

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.kernel import live_kernel, run_cells
 from support.story import Story
+from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.environment import Environment
     from support.index import Index
     from support.kernel import CellResult, LiveKernel
-    from support.wheelhouse import Wheelhouse
 
 pytestmark = pytest.mark.live
 
@@ -78,6 +79,22 @@ def test_a_restart_is_asked_for_after_a_pip_install(
     told = kernel.run("%envsync --dry-run").check().displays[-1]["text/plain"]
     assert "is equal to" in told
     assert "restart the kernel: `alpha` 1.0 is loaded, 2.0 is on disk" in told
+
+
+def test_a_module_that_tells_no_version_is_known_by_its_cell(
+    kernel: LiveKernel, tmp_path: Path
+) -> None:
+    house = Wheelhouse(tmp_path / "more")
+    for version in ("1.0", "2.0"):
+        house.add("silent", version, files={"silent/__init__.py": ""})
+    install = f"%pip install -q --find-links {house.folder} --no-index"
+    kernel.run(f"{install} silent==1.0").check()
+    kernel.run("import silent").check()
+    first = kernel.run("%envsync --dry-run --keep silent").check().displays[-1]["text/plain"]
+    assert "silent" not in first
+    kernel.run(f"{install} silent==2.0").check()
+    then = kernel.run("%envsync --dry-run --keep silent").check().displays[-1]["text/plain"]
+    assert "restart the kernel: `silent` 1.0 is loaded, 2.0 is on disk" in then
 
 
 def test_no_restart_is_asked_for_after_a_first_import(story: Story, kernel: LiveKernel) -> None:

@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from envmagic.core.model import Distribution, Name, Source, SourceKind, canonical_name
-from envmagic.edge.loaded import UNKNOWN, LoadedVersions, loaded_files
+from envmagic.edge.loaded import UNKNOWN, LoadedVersions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ class Site:
 
     def look(self, since: float | None = BEFORE) -> None:
         """Look at the disk, as a comparison does."""
-        self.versions.look(self.there.values(), loaded_files(), since)
+        self.versions.look(self.there.values(), self.versions.mark(), since)
 
     @property
     def stale(self) -> tuple[str, ...]:
@@ -246,6 +246,41 @@ def test_what_was_loaded_again_is_not_stale(site: Site) -> None:
     assert site.stale
     importlib.reload(sys.modules["em_mine"])
     assert site.stale == ()
+
+
+def mark(site: Site) -> None:
+    """End a cell; a file system's clock may be late by some milliseconds."""
+    time.sleep(0.02)
+    site.versions.mark()
+    time.sleep(0.02)
+
+
+def test_what_was_imported_in_a_later_cell_is_what_came(site: Site) -> None:
+    mark(site)
+    site.install("1.0")
+    mark(site)
+    site.load()
+    mark(site)
+    site.look()
+    assert (site.told, site.doubtful, site.stale) == ("1.0", (), ())
+
+
+@pytest.mark.parametrize("was_seen", [True, False])
+def test_what_was_imported_in_an_earlier_cell_is_what_was_there(
+    site: Site,
+    was_seen: bool,  # noqa: FBT001 (a case)
+) -> None:
+    site.install("1.0")
+    if was_seen:
+        site.look()
+    site.load()
+    mark(site)
+    site.install("2.0")
+    mark(site)
+    site.look()
+    known = "`mine` 1.0 is loaded, 2.0 is on disk"
+    assert site.stale == (known if was_seen else "`mine` was loaded before 2.0 came on the disk",)
+    assert site.doubtful == ()
 
 
 def test_what_was_there_before_the_kernel_is_what_is_loaded(site: Site) -> None:

@@ -26,7 +26,7 @@ from envmagic.core.model import (
     SourceKind,
     canonical_name,
 )
-from envmagic.edge.loaded import LoadedVersions, loaded_files
+from envmagic.edge.loaded import LoadedVersions
 from envmagic.edge.origin import (
     read_source,
     source_from_json,
@@ -587,7 +587,7 @@ def test_versions_by_the_names_of_folders(path: FakePath, tmp_path: Path) -> Non
 def loaded_of(distributions: Iterable[Distribution]) -> set[str]:
     """Return which of these are loaded."""
     versions = LoadedVersions()
-    versions.look(distributions, loaded_files(), None)
+    versions.look(distributions, versions.mark(), None)
     return set(versions.versions(distributions))
 
 

@@ -550,7 +550,7 @@ SCHEMA = {
         ],
         "problem": type(None),
     },
-    "restart": {"needed": bool, "reasons": [str]},
+    "restart": {"needed": bool, "reasons": [str], "unknown": []},
 }
 
 
