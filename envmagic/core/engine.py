@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from envmagic.core.model import Change, Distribution, Name, Pin, Plan, Snapshot, StagedWheel
 
 _ABSENT = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)")
+_SILENT = re.compile(
+    r"""Could\ not\ fetch\ URL\ \w+://(?:[^/\s@]*@)?([\w.-]+)\S*:\ (?:connection\ error|5\d\d\ )
+    |HTTPS?Connection(?:Pool)?\(host='([\w.-]+)'""",
+    re.VERBOSE,
+)
 _MISMATCH = re.compile(r"^\s+([A-Za-z0-9][\w.-]*).* from .*:\n\s+Expected ", re.MULTILINE)
 _MISSING = re.compile(r"^\W*ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 _VARIABLES = {
@@ -140,13 +145,15 @@ def is_source(pin: Pin, options: Sequence[str] = ()) -> bool:
 
 
 def versions_command(name: str, options: Iterable[str]) -> Command:
-    """Return the command that lists all versions of a project, sources included.
+    """Return the command that lists all versions of a project, and every index that is silent.
+
+    Sources are included.
 
     It takes no requirements file, so the places to look in go by the environment: the
     command line, which every user of the machine can read, is not for credentials.
     """
     return Command(
-        arguments=("-m", "pip", "index", "versions", "--pre", name),
+        arguments=("-m", "pip", "index", "versions", "-vv", "--pre", name),
         environment=tuple(as_environment(options).items()),
     )
 
@@ -223,6 +230,8 @@ def last_words(log: str, lines: int = 6) -> str:
     """Return what a command complained of, without secrets."""
     said = [line.rstrip() for line in log.splitlines() if line.strip()]
     errors = [line for line in said if line.lstrip().startswith(("ERROR", "error", "×"))]
+    if errors and errors[-1] == "ERROR: Exception:":  # and a traceback, of which the end counts
+        return redact(said[-1])
     return redact("\n".join((errors or said)[-lines:]))
 
 
@@ -232,9 +241,15 @@ def hint_for(said: str) -> str:
         return "the file is not the one that was locked: check the index, or lock again"
     if "No space left on device" in said:
         return "free some space, then try again"
-    if any(word in said for word in ("ConnectionError", "NewConnectionError", "ReadTimeout")):
+    if silence_of(said):
         return "the index does not answer: check the network, then try again"
     return ""
+
+
+def silence_of(said: str) -> str:
+    """Return which hosts did not answer pip, as a sentence; empty: each did."""
+    hosts = dict.fromkeys(url or pool for url, pool in _SILENT.findall(said))
+    return f"{' and '.join(f'`{host}`' for host in hosts)} did not answer" if hosts else ""
 
 
 def effective_lock(plan: Plan, snapshot: Snapshot, staged: Mapping[Name, StagedWheel]) -> str:

@@ -17,6 +17,7 @@ from envmagic.core.engine import (
     is_source,
     last_words,
     python_for,
+    silence_of,
     versions_command,
     versions_in,
 )
@@ -137,6 +138,18 @@ class Preparation:
                     f"{UNTOUCHED}",
                     "use that Python, or a version for this one: "
                     + (", ".join(versions[:6]) or "there is none"),
+                )
+            if silence := silence_of(self.stage.log_text()):
+                raise EngineError(
+                    f"whether there is a file of `{pin.name}{pin.specifier}`{where_of(pin)} is not "
+                    f"known: {silence}; {UNTOUCHED}",
+                    "check the network and the index, then try again",
+                )
+            if not versions and "--no-index" in self.options:
+                raise EngineError(
+                    f"there is no file of `{pin.name}{pin.specifier}`{where_of(pin)}, and with "
+                    f"`--no-index` no index is asked; {UNTOUCHED}",
+                    "name the folder that has it with `--find-links`, or leave out `--no-index`",
                 )
             there = f"there are {', '.join(versions[:12])}" if versions else "nor any other version"
             raise EngineError(

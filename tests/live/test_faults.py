@@ -50,7 +50,7 @@ BAD_LOCKS = {
     "all-false": ("alpha==1.0; python_version < '3'\n", 2, ["marker"]),
     "toml": ('[project]\nname = "x"\n', 2, [LINE]),
     "missing-version": ("alpha==9.9\n", 4, ["no index has `alpha==9.9`", LINE, "2.0"]),
-    "missing-project": ("omega==1.0\n", 4, ["no index has `omega==1.0`", LINE]),
+    "missing-project": ("omega==1.0\n", 4, ["there is no file of `omega==1.0`", LINE]),
     "wrong-hash": (f"alpha==2.0 {WRONG}\n", 4, ["`alpha==2.0` (", f"{LINE}) has another hash"]),
     "no-hash": ("--require-hashes\nalpha==2.0\n", 2, ["first_env.txt:2", "hash"]),
 }
@@ -183,21 +183,24 @@ def served(story: Story, index: Index) -> tuple[Story, Index]:
 
 
 @pytest.mark.parametrize(
-    ("target", "fault"),
+    ("target", "fault", "words"),
     [
-        ("beta", "404"),
-        ("beta-1.0-py3-none-any.whl", "404"),
-        ("beta", "500"),
-        ("beta-1.0-py3-none-any.whl", "500"),
-        ("beta-1.0-py3-none-any.whl", "cut"),
-        ("beta-1.0-py3-none-any.whl", "lie"),
+        ("beta", "404", "no index has `beta==1.0`"),
+        ("beta-1.0-py3-none-any.whl", "404", "404"),
+        ("beta", "500", "did not answer"),
+        ("beta-1.0-py3-none-any.whl", "500", "500"),
+        ("beta-1.0-py3-none-any.whl", "cut", ""),
+        ("beta-1.0-py3-none-any.whl", "lie", ""),
     ],
 )
-def test_an_index_that_fails(served: tuple[Story, Index], target: str, fault: Fault) -> None:
+def test_an_index_that_fails(
+    served: tuple[Story, Index], target: str, fault: Fault, words: str
+) -> None:
     story, index = served
     index.set_fault(target, fault)
     before = story.environment.manifest()
     done = story.sync(code=4, PIP_RETRIES="0")
+    assert words in done.stderr
     assert "nothing was changed" in done.stderr
     assert "Traceback" not in done.stderr
     assert story.environment.manifest() == before
@@ -211,8 +214,12 @@ def test_no_network_at_all(story: Story) -> None:
     story.write("alpha==2.0")
     before = story.environment.manifest()
     done = story.sync(code=4, PIP_RETRIES="0")
-    assert "nothing was changed" in done.stderr
+    assert "whether there is a file of `alpha==2.0` (" in done.stderr
+    assert "is not known: `127.0.0.1` did not answer; nothing was changed" in done.stderr
     assert story.environment.manifest() == before
+    story.places = ["--no-index"]
+    done = story.sync(code=4)
+    assert "with `--no-index` no index is asked; nothing was changed" in done.stderr
 
 
 def test_an_index_that_hangs_can_be_left(served: tuple[Story, Index]) -> None:

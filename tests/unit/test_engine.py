@@ -257,7 +257,7 @@ def test_no_secret_is_in_any_argument() -> None:
 
 def test_versions_are_asked_where_the_lock_says() -> None:
     command = versions_command("d", WANTED.options)
-    assert command.arguments == ("-m", "pip", "index", "versions", "--pre", "d")
+    assert command.arguments == ("-m", "pip", "index", "versions", "-vv", "--pre", "d")
     assert not command.offline
     assert dict(command.environment) == {
         "PIP_INDEX_URL": f"https://user:{SECRET}@e.org/simple?key=value",
