@@ -154,7 +154,8 @@ class SyncOrder:
                 yield f"`{change.name}` lacks {len(gone)} of its files, such as `{gone[0]}`"
         yield from self._new_conflicts(left.findings)
         if KERNEL in installed:
-            yield from tools.start_a_kernel()
+            if problems := list(tools.start_a_kernel()):
+                yield from (*problems, *self._old_reasons())
             yield from self._missing_kernelspec()
         else:
             yield from tools.start_python()
@@ -170,6 +171,12 @@ class SyncOrder:
             known = finding.text in promised or (finding.name, finding.requirement) in before
             if new and not known:
                 yield finding.text
+
+    def _old_reasons(self) -> Iterator[str]:
+        """Yield what kept a kernel from starting before, perhaps."""
+        for finding in self.report.findings:
+            if finding.kind in {FindingKind.MISSING, FindingKind.CONFLICT} and finding.hint:
+                yield f"that may be older: {finding.text}; {finding.hint}"
 
     def _missing_kernelspec(self) -> Iterator[str]:
         if self.kernelspec is not None and not self.kernelspec.is_file():

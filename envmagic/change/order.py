@@ -56,7 +56,7 @@ class Tools:
     def _start(self, command: Command, what: str) -> Iterator[str]:
         code, said = self.run(command)
         if code:
-            yield f"{what} cannot start any more:\n{last_words(said)}"
+            yield f"{what} cannot start:\n{last_words(said)}"
 
     def must(self, command: Command, tick: Callable[[], None] = lambda: None) -> None:
         """Run a command; raises EngineError with its last words where it fails."""

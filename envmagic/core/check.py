@@ -21,8 +21,8 @@ def find_doubts(names: Sequence[Name]) -> Iterator[Finding]:
         yield Finding(
             kind=FindingKind.LOADED,
             name="",
-            text=f"{join_names(names, limit=len(names))} came on the disk after this kernel had begun: whether that "
-            "is what is loaded is not known",
+            text=f"{join_names(names, limit=len(names))} came on the disk after this kernel had "
+            "begun: whether that is what is loaded is not known",
             hint="restart the kernel to be sure",
             severity=Severity.NOTE,
         )
@@ -56,18 +56,24 @@ def conflict_finding(
     requirement: Requirement,
     when: When,
     installed: Mapping[Name, Distribution],
+    *,
+    kernel: bool,
 ) -> Finding:
-    """Return an unsatisfied requirement as a finding."""
+    """Return an unsatisfied requirement as a finding; `kernel`: it is one of a kernel's own."""
     found = installed.get(requirement.name)
     verb = "is" if when is When.NOW else "would be"
     state = f"{found.version} {verb} installed" if found else f"{verb} not installed"
     if not found and when is When.AFTER:
         state = "would not be installed"
+    # What a plan itself would break is held, with its reason.
+    is_fatal = kernel and when is When.NOW
     return Finding(
         kind=FindingKind.CONFLICT if found else FindingKind.MISSING,
         name=requirer.name,
         text=f"`{requirer.name}` {requirer.version} requires `{_shown(requirement)}`, "
-        f"but {requirement.name} {state}",
+        f"but {requirement.name} {state}{': a kernel may not start' if is_fatal else ''}",
+        hint=f"before you restart it: `pip install '{_shown(requirement)}'`" if is_fatal else "",
+        severity=Severity.ERROR if is_fatal else Severity.WARNING,
         requirement=_shown(requirement),
         found=str(found.version) if found else "",
         when=when,

@@ -92,7 +92,11 @@ def _constrain(pin: Pin, constraints: Iterable[Pin]) -> Pin:
 def _conclude(planner: Planner, conflicts: list[Conflict], damage: Damage) -> Plan:
     """Return the answer, with the findings about it and about the set to come."""
     changes = tuple(planner.changes[name] for name in sorted(planner.changes))
-    predicted = (conflict_finding(*conflict, planner.future) for conflict in conflicts)
+    kernel = find_closure([KERNEL], planner.future, planner.markers)
+    predicted = (
+        conflict_finding(*conflict, planner.future, kernel=conflict[0].name in kernel)
+        for conflict in conflicts
+    )
     return Plan(
         changes=changes,
         findings=(
@@ -161,6 +165,6 @@ def _notable(
             name=unknown[0] if len(unknown) == 1 else "",
             text=f"unknown until prepared: what {join_names(unknown, 3)} "
             + ("requires" if len(unknown) == 1 else "require"),
-            hint="`--online` asks the index now; a sync asks before it changes anything",
+            hint="`--online` asks the index now; a sync asks it before it changes anything",
             severity=Severity.NOTE,
         )

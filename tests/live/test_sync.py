@@ -409,3 +409,23 @@ def test_a_change_that_cannot_be_looked_at_is_done_all_the_same(story: Story) ->
     assert "done: 1 installed; the environment is now equal to" in done.stdout
     assert "what is there now could not be looked at: [Errno 24]" in done.stdout
     assert story.environment.freeze()["alpha"] == "1.0"
+
+
+def test_what_keeps_a_kernel_from_starting_already_is_told(
+    kernel_environment: Environment, wheelhouse: Wheelhouse
+) -> None:
+    """`%pip` may have done that; envmagic itself would hold it."""
+    kernel_environment.install(wheelhouse, "alpha==1.0")
+    kernel_environment.pip("uninstall", "-y", "comm")
+    story = Story(kernel_environment, wheelhouse)
+    story.write("alpha==1.0")
+    found = [f for f in story.diff("--keep-extraneous")["findings"] if f["severity"] == "error"]
+    assert {f["name"] for f in found} >= {"ipykernel"}
+    assert all(f["text"].endswith(": a kernel may not start") for f in found)
+    assert found[0]["hint"].startswith("before you restart it: `pip install 'comm")
+    story.write("alpha==2.0")
+    before = kernel_environment.manifest()
+    done = story.sync("--keep-extraneous", code=4)
+    assert "a kernel cannot start:" in done.stdout + done.stderr
+    assert "that may be older: `ipykernel`" in done.stdout + done.stderr
+    assert kernel_environment.manifest() == before

@@ -115,7 +115,7 @@ def test_without_extras_it_is_what_pip_check_does(
 def conflict(when: When, *distributions: Distribution) -> Finding:
     installed = {d.name: d for d in distributions}
     ((requirer, requirement),) = find_conflicts(installed, MARKERS)
-    return conflict_finding(requirer, requirement, when, installed)
+    return conflict_finding(requirer, requirement, when, installed, kernel=False)
 
 
 @pytest.mark.parametrize(

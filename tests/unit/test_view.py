@@ -178,7 +178,7 @@ def test_the_text_says_it_all() -> None:
         "warning: `torch`: same release, other build: lock 2.4.0, installed 2.4.0+cpu",
         (
             "note: unknown until prepared: what `gitpython`, `numpy`, `six` require — "
-            "`--online` asks the index now; a sync asks before it changes anything"
+            "`--online` asks the index now; a sync asks it before it changes anything"
         ),
         "",
         "restart the kernel: `numpy` 2.1.0 is loaded, 1.26.4 is on disk",
