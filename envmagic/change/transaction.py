@@ -145,14 +145,19 @@ def must_be_free(home: Path) -> None:
 
 
 def _busy(home: Path) -> PolicyError:
-    at_work = find_at_work(home)
+    at_work, holder = find_at_work(home), rescue.lock_holder(str(home))
+    if at_work is None and holder == str(os.getpid()):
+        return PolicyError(
+            f"this kernel itself prepares another sync of `{home.parent}`, or waits for an answer "
+            "to its question",
+            "answer it or cancel it, below its cell or in the sidebar",
+        )
     progress = read_progress(at_work.folder) if at_work else None
     how_far = f": {progress.phase.lower()}" if progress else ""
     counted = f", {progress.done} of {progress.total}" if progress and progress.total else ""
     return PolicyError(
-        f"another sync of `{home.parent}` is running (process "
-        f"{rescue.lock_holder(str(home))}{how_far}{counted})",
-        "wait until it has ended",
+        f"another sync of `{home.parent}` is running (process {holder}{how_far}{counted})",
+        "wait until it has ended" + ("" if at_work else "; it may wait for an answer there"),
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from envmagic.core.report import Outcome
     from envmagic.core.request import Request
     from envmagic.face.options import Parser
-    from envmagic.face.widget import Work
+    from envmagic.face.widget import SyncControls, Work
     from envmagic.story.sync import Face
 
 _GPU_WAIT = 2.0
@@ -66,6 +66,8 @@ class EnvMagics(Magics):
         self._events = shell.events
         self._desk = this_kernel()
         self._node = self._desk.node
+        self._controls: SyncControls | None = None
+        """Those that were shown last."""
 
     def watch_imports(self) -> None:
         """Take note after each cell of what it has imported: a later change makes that stale."""
@@ -179,6 +181,7 @@ class EnvMagics(Magics):
         """Carry it out without asking; the cell waits for it."""
         from envmagic.story.sync import Face, failed  # noqa: PLC0415 (not for a quick look)
 
+        self._withdraw_question()
         bar = self._bar()
 
         def agree(report: Report) -> bool:
@@ -238,11 +241,16 @@ class EnvMagics(Magics):
             raise error
         return outcome
 
+    def _withdraw_question(self) -> None:
+        if self._controls is not None:
+            self._controls.withdraw()
+
     def _show_controls(self, report: Report, work: Work, table: Spot) -> None:
         from envmagic.face.widget import SyncControls  # noqa: PLC0415 (ipywidgets: 60 ms)
 
+        self._withdraw_question()
         spot = Spot()
-        controls = SyncControls(
+        self._controls = controls = SyncControls(
             report,
             work,
             show_table=table.show,

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     """A sync or an undo, that needs nothing any more but a face."""
 
 
+_PATIENCE = 10.0
+"""How many seconds are given to what was cancelled before it had changed anything."""
+
+
 class SyncControls:
     """The controls under a diff table, and the sync that they start.
 
@@ -49,7 +53,17 @@ class SyncControls:
         self._cancel = threading.Event()
         self._answered = threading.Event()
         self._thread: threading.Thread | None = None
+        self._asks = False
         self._build()
+
+    def withdraw(self) -> None:
+        """Cancel it where it waits for an answer; what has begun goes on.
+
+        Meanwhile nothing else could change the environment, and its cell may be gone.
+        """
+        if self._asks and self._thread is not None:
+            self._end()
+            self._thread.join(_PATIENCE)
 
     def _build(self) -> None:
         kinds = [k for k in Kind if any(c.kind is k for c in shown_changes(self._report))]
@@ -73,8 +87,8 @@ class SyncControls:
         self.widget = widgets.VBox(
             [
                 widgets.HBox([self._kind, self._search]),
-                widgets.HBox([self._apply, self._stop]),
                 self._progress,
+                widgets.HBox([self._apply, self._stop]),
             ]
         )
 
@@ -124,7 +138,9 @@ class SyncControls:
         self._status.value = "There is more to do than was shown: look again, then apply."
         self._apply.disabled = False
         self._answered.clear()
+        self._asks = True
         self._answered.wait()
+        self._asks = False
         return not self._cancel.is_set()
 
     def _tell(self, progress: Progress) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.kernel import live_kernel, run_cells
-from support.story import Story
+from support.story import Story, wait_until
 from support.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
@@ -213,6 +213,23 @@ def test_a_click_on_cancel_changes_nothing(story: Story, kernel: LiveKernel) -> 
     clicked = click(kernel, cell, "Cancel")
     kernel.listen(lambda: "nothing was changed" in texts(clicked) + texts(cell))
     assert story.environment.freeze() == before
+
+
+def test_a_question_that_nobody_answers_stands_in_nobodys_way(
+    story: Story, kernel: LiveKernel, tmp_path: Path
+) -> None:
+    """Only the wheel of `wants` tells that it requires beta: that is asked about once more."""
+    house = Wheelhouse(tmp_path / "more")
+    house.add("wants", "1.0", requires=["beta"])
+    places = [story.places[0], story.places[1].replace("=", " ", 1)]
+    places.append(f"--find-links {house.folder}")
+    story.write(*places, "alpha==2.0", "wants==1.0")
+    cell = kernel.run("%envsync", allow_stdin=True).check()
+    click(kernel, cell, "Apply")
+    wait_until(lambda: "it may wait for an answer there" in story.run("sync", "--yes").stderr)
+    # Until it asks it is at work.
+    wait_until(lambda: kernel.run("%envsync --yes").error is None)
+    assert story.environment.freeze()["wants"] == "1.0"
 
 
 def test_a_click_that_cannot_be_done_says_why(story: Story, kernel: LiveKernel) -> None:
