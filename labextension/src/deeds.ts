@@ -12,7 +12,9 @@ import * as dialogs from './dialogs.js';
 import { Model } from './model.js';
 import { Report } from './wire.js';
 
+/** What is proposed where there is no lock yet, and where there is one that is to stay. */
 const LOCK = 'first_env.txt';
+const FROZEN = 'frozen_env.txt';
 
 /** Carries out what the views ask for. */
 export class Deeds implements Actions {
@@ -71,8 +73,8 @@ export class Deeds implements Actions {
 
   freeze = async (): Promise<void> => {
     const state = this.model.state;
-    const lock = state.face === 'ready' ? state.look.lock : '';
-    const file = await dialogs.askForFreeze(lock || LOCK, this.trans);
+    const isFirst = state.face === 'ready' && !state.look.lock;
+    const file = await dialogs.askForFreeze(isFirst ? LOCK : FROZEN, this.trans);
     if (file) {
       await this.write(file);
     }

@@ -144,6 +144,8 @@ export class Line {
       if (this.connection.isDisposed) {
         return { kind: 'gone' };
       }
+      // Where it waits: a subshell may come to be there meanwhile.
+      const inMainShell = !this.connection.subshellId;
       try {
         const future = this.connection.requestExecute({
           code: '',
@@ -153,7 +155,7 @@ export class Line {
           stop_on_error: false,
           user_expressions: { envmagic: expression }
         });
-        const content = (await replyTo(future, limit, () => this.mustWait))?.content;
+        const content = (await replyTo(future, limit, () => inMainShell && this.cells.run))?.content;
         if (!content) {
           return { kind: 'silent' };
         }

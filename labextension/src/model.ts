@@ -133,8 +133,7 @@ export class Model {
       this._wanted = lock || this._wanted;
       return; // it compares as soon as there is a line
     }
-    const wanted = lock || this._wanted;
-    this._wanted = '';
+    this._wanted = lock || this._wanted;
     const before = this._state;
     if (before.face === 'ready') {
       this.set({ ...before, refreshing: true });
@@ -145,8 +144,10 @@ export class Model {
     const { options } = this.preferences;
     // A kernel that is new knows of none.
     const preferred = this._locks.get(this.document?.path ?? '') ?? this.preferences.lock;
+    const wanted = this._wanted;
     const answer = await this._questions.ask('look', { lock: wanted, preferred, options });
     if (answer?.kind === 'ok' && turn === this._turn) {
+      this._wanted = '';
       await this.show(answer.data, turn);
     }
   }
@@ -331,7 +332,7 @@ export class Model {
     }
     await this.showQuestion();
     if (look.report && !look.report.accelerator) {
-      await this.askForGpus(look.report.id);
+      void this.askForGpus(look.report.id);
     }
   }
 
@@ -392,7 +393,7 @@ export class Model {
     const { report } = answer.data;
     this.set({ ...this._state, report, rows, work: isAtWork(work) ? work : null, refreshing: false });
     if (!report.accelerator) {
-      await this.askForGpus(report.id);
+      void this.askForGpus(report.id);
     }
   }
 

@@ -65,14 +65,16 @@ export class Pursuit {
       return;
     }
     if (answer.kind !== 'ok') {
-      if (answer.kind !== 'silent') {
+      if (answer.kind !== 'silent' && !this._blamed) {
         this.pursued.blame(answer);
+        this._blamed = true;
       }
       if (answer.kind === 'silent' || answer.kind === 'refused') {
         this.wait(RETRY); // what is at work goes on
       }
       return;
     }
+    this._blamed = false;
     const { work, log } = answer.data;
     if (this.begin(work)) {
       await this.ask(); // what it said was counted from the end of another log
@@ -110,6 +112,8 @@ export class Pursuit {
   private _turn = 0;
   /** The question that waits for its answer; 0: none does. */
   private _asking = 0;
+  /** Whether it was told why there is no answer, since the last one. */
+  private _blamed = false;
   private _id = '';
   private _log = '';
   /** The byte up to which the log is known. */

@@ -190,7 +190,7 @@ function Buttons(props: Props & { report: Report }): JSX.Element {
           disabled={atWork || report.prepared || state.refreshing}
         />
       )}
-      {!nothing && report.prepared && (
+      {!nothing && report.prepared && report.counts.install > 0 && (
         <p className="jp-EnvMagic-soft">
           {trans.__('All requirements of what would be installed are known.')}
         </p>

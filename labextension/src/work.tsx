@@ -208,7 +208,11 @@ function RestartBanner({ state, face, actions, trans }: Props): JSX.Element | nu
           </li>
         ))}
       </ul>
-      <Button label={trans.__('Restart kernel…')} act={actions.restart} accept />
+      <Button
+        label={trans.__('Restart kernel…')}
+        act={actions.restart}
+        accept={state.report?.parity ?? true} // else there is more to do before
+      />
     </Banner>
   );
 }

@@ -70,12 +70,17 @@ test('a kernel that is silent is asked again, one that is lost is not', async ()
 test('a refusal is told, and what is at work is asked after again', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   const kernel = new Kernel();
-  const answers = [{ kind: 'refused' }, { kind: 'crashed' }];
-  kernel.answer = () => answers.shift();
+  const answer = kernel.answer.bind(kernel);
+  kernel.answer = () => ({ kind: 'refused' });
+  kernel.works = [{ id: 'a', state: 'ended', log: '' }];
   await kernel.pursuit.ask();
   mock.timers.tick(10_000);
   await new Promise(setImmediate);
-  assert.deepEqual(kernel.told, ['refused', 'crashed']);
+  assert.deepEqual(kernel.told, ['refused']); // once
+  kernel.answer = answer;
+  mock.timers.tick(10_000);
+  await new Promise(setImmediate);
+  assert.deepEqual(kernel.ended, ['a']);
   mock.timers.reset();
 });
 
