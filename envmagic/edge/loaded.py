@@ -35,7 +35,7 @@ class _Seen:
     """One installation of a project, told from the one before."""
 
     version: str
-    location: str
+    place: str
     came: int
     """When its metadata came to be there, in nanoseconds; 0: it is not there.
 
@@ -67,12 +67,12 @@ class LoadedVersions:
 
     def mark(self) -> list[str]:
         """Take note of the time by which what is loaded was imported; return its files."""
-        now, files = time.time(), _loaded_files()
+        begin, files, end = time.time(), _loaded_files(), time.time()
         with self._one_at_a_time:
             for file in files:
                 if file not in self._imported:
-                    self._imported[file] = (self._marked, now)
-            self._marked = now
+                    self._imported[file] = (self._marked, end)
+            self._marked = begin
         return files
 
     def look(
@@ -262,7 +262,7 @@ def _see(distribution: Distribution) -> _Seen:
         came = os.stat(place).st_mtime_ns  # noqa: PTH116 (of hundreds)
     except OSError:
         came = 0
-    return _Seen(str(distribution.version), distribution.location, came)
+    return _Seen(str(distribution.version), place, came)
 
 
 def _top_of(file: str) -> str:

@@ -314,6 +314,20 @@ def test_what_several_have_installed_tells_of_none(site: Site) -> None:
     assert site.versions.versions(site.there.values()) == {MINE: "1.0", OTHER: "1.0"}
 
 
+@pytest.mark.parametrize("name", [MINE, OTHER])
+def test_projects_that_came_at_the_same_instant_are_not_taken_for_each_other(
+    site: Site, name: Name
+) -> None:
+    """As in an image that is built to be the same each time."""
+    site.install("1.0")
+    site.install("1.0", name=OTHER)
+    for info in site.folder.glob("*.dist-info"):
+        os.utime(info, (1, 1))
+    site.load(f"em_{name}")
+    site.look(None)
+    assert site.versions.versions(site.there.values()) == {name: "1.0"}
+
+
 def test_without_a_record_it_is_known_by_its_name(site: Site) -> None:
     site.install("1.0")
     (site.folder / "mine-1.0.dist-info/RECORD").unlink()
