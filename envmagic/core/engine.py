@@ -26,6 +26,8 @@ _SILENT = re.compile(
     |HTTPS?Connection(?:Pool)?\(host='([\w.-]+)'""",
     re.VERBOSE,
 )
+_SILENCES = ("ConnectionError", "ConnectTimeout", "ReadTimeout", "NameResolutionError")
+"""What pip says of some that it does not name."""
 _MISMATCH = re.compile(r"^\s+([A-Za-z0-9][\w.-]*).* from .*:\n\s+Expected ", re.MULTILINE)
 _MISSING = re.compile(r"^\W*ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 _VARIABLES = {
@@ -249,7 +251,9 @@ def hint_for(said: str) -> str:
 def silence_of(said: str) -> str:
     """Return which hosts did not answer pip, as a sentence; empty: each did."""
     hosts = dict.fromkeys(url or pool for url, pool in _SILENT.findall(said))
-    return f"{' and '.join(f'`{host}`' for host in hosts)} did not answer" if hosts else ""
+    if not hosts and not any(word in said for word in _SILENCES):
+        return ""
+    return f"{' and '.join(f'`{host}`' for host in hosts) or 'an index'} did not answer"
 
 
 def effective_lock(plan: Plan, snapshot: Snapshot, staged: Mapping[Name, StagedWheel]) -> str:

@@ -24,10 +24,12 @@ from envmagic.core.engine import (
     is_source,
     join_places,
     last_words,
+    mismatched_names,
     missing_modules,
     named_indexes,
     origin_of,
     rehearsal_command,
+    silence_of,
     source_command,
     sync_commands,
     unplanned,
@@ -490,3 +492,55 @@ def test_the_origin_of_a_pin_is_its_url_or_each_place_that_may_have_it() -> None
     options = ["-i https://one.org", "--index-url=https://two.org", "--pre", "--no-index"]
     assert origin_of(pins[canonical_name("d")], options) == "`https://two.org`"
     assert origin_of(pins[canonical_name("d")], ()) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            (
+                "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError("
+                "'<pip._vendor.urllib3.connection.HTTPConnection object at 0x7f>: no')'"
+            ),
+            "an index did not answer",
+        ),
+        (
+            (
+                "after connection broken by 'NewConnectionError(\"HTTPConnection(host='127.0.0.1', "
+                "port=9): Failed to establish a new connection\")': /simple/six/"
+            ),
+            "`127.0.0.1` did not answer",
+        ),
+        (
+            (
+                "Could not fetch URL https://****@a.example/six/: connection error: x - skipping\n"
+                "Could not fetch URL http://b.example:80/six/: 503 Server Error: no - skipping"
+            ),
+            "`a.example` and `b.example` did not answer",
+        ),
+        ("Could not fetch URL https://a.example/simple/six/: 404 Client Error: no - skipping", ""),
+        ("ERROR: No matching distribution found for six==1.17.0", ""),
+    ],
+)
+def test_what_did_not_answer_is_told(said: str, told: str) -> None:
+    assert silence_of(said) == told
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        (
+            (
+                "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n"
+                "    alpha==2.0 from file:///w/alpha-2.0-py3-none-any.whl:\n"
+                "        Expected sha256 11\n             Got        22\n"
+                "    b-c @ https://h/b.whl from https://h/b.whl (from -r x (line 1)):\n"
+                "        Expected sha256 33\n             Got        44\n"
+            ),
+            ["alpha", "b-c"],
+        ),
+        ("ERROR: No matching distribution found for six==1.17.0", []),
+    ],
+)
+def test_what_has_another_hash_is_told(said: str, names: list[str]) -> None:
+    assert mismatched_names(said) == names
