@@ -233,7 +233,7 @@ class _Records:
         """Return the outermost names of what a distribution lets be imported."""
         record = self._of(distribution)
         if record is not None:
-            return frozenset(map(_top_of, record))
+            return frozenset(map(_top_of, {file.partition("/")[0] for file in record}))
         told = Path(distribution.location, distribution.metadata, "top_level.txt")
         try:
             return frozenset(told.read_text("utf-8").split())
