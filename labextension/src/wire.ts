@@ -210,7 +210,6 @@ export interface Report extends Of<typeof REPORT> {}
 /** What a user has caused: what is wrong, and what to do about it. */
 export interface Fault extends Of<typeof FAULT> {}
 export interface Progress extends Of<typeof PROGRESS> {}
-export interface Outcome extends Of<typeof OUTCOME> {}
 /** Something long that a kernel does, or another process in its environment. */
 export interface Work extends Of<typeof WORK> {}
 export interface Watched extends Of<typeof WATCHED> {}
