@@ -54,13 +54,13 @@ def test_settings(panel: Panel, notebook: Notebook) -> None:
     try:
         panel.visit(notebook.path)
         panel.command("envmagic:open-panel")
-        panel.face("equal", timeout=60)  # delta is kept
+        panel.face("equal")  # delta is kept
         expect(panel.root.get_by_role("combobox")).to_have_value("mine.txt")
         expect(panel.status).to_be_hidden()
         panel.set_preferences('{"options": "--nonsense"}')
         panel.visit(notebook.path)
         panel.command("envmagic:open-panel")
-        expect(panel.face("refused", timeout=60)).to_contain_text("--nonsense")
+        expect(panel.face("refused")).to_contain_text("--nonsense")
     finally:
         panel.set_preferences("{}")
         panel.command("envmagic:open-panel")
@@ -73,5 +73,5 @@ def test_the_layout_is_restored(panel: Panel, notebook: Notebook, lab: Lab) -> N
     panel.face("differs")
     panel.page.wait_for_timeout(2000)  # until the layout is saved
     panel.page.goto(lab.url().replace("&reset", ""))
-    panel.face("differs", timeout=60)
+    panel.face("differs")
     assert panel.tab.get_attribute("aria-selected") == "true"

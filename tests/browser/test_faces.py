@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.live
 
-_SLOW = (
-    "import runpy, time; time.sleep(4); runpy.run_module('ipykernel_launcher', None, '__main__')"
-)
+_WAIT = """
+import pathlib, runpy, time
+while not pathlib.Path({go!r}).exists():
+    time.sleep(0.01)
+"""
+_SLOW = f"{_WAIT}runpy.run_module('ipykernel_launcher', None, '__main__')"
 _MORTAL = """
 import pathlib, runpy, sys
 if pathlib.Path({ill!r}).exists():
@@ -95,7 +98,7 @@ def replace_envmagic(
 
 def test_no_notebook(panel: Panel, tmp_path: Path) -> None:
     expect(panel.face("no-document")).to_contain_text("Open a notebook or a console")
-    assert panel.badge() == ("", "0")
+    panel.expect_badge("", "0")
     panel.shoot("face-no-notebook", tmp_path)
 
 
@@ -107,15 +110,19 @@ def test_no_kernel(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_starts(panel: Panel, notebook: Notebook, lab: Lab, tmp_path: Path) -> None:
-    lab.add_kernel(notebook.name, notebook.environment, command=("-c", _SLOW))
+    go = tmp_path / "go"
+    lab.add_kernel(notebook.name, notebook.environment, command=("-c", _SLOW.format(go=str(go))))
     notebook.write("alpha==1.0", "delta==1.0")
     panel.open_notebook(notebook.path, wait=False)
     expect(panel.face("starting")).to_contain_text("as soon as it is there")
     panel.shoot("face-starting", tmp_path)
+    go.touch()
     panel.face("equal")
+    go.unlink()
     panel.on_kernel("restartKernel()")
     panel.face("starting")
-    panel.face("equal", timeout=60)
+    go.touch()
+    panel.face("equal")
 
 
 def test_a_kernel_that_died(panel: Panel, notebook: Notebook, lab: Lab, tmp_path: Path) -> None:
@@ -208,11 +215,13 @@ def test_busy_without_subshells(
     notebook.write("alpha==1.0")
     notebook.open()
     panel.face("equal")
-    panel.run("import time; time.sleep(5)")
+    go = tmp_path / "go"
+    panel.run(_WAIT.format(go=str(go)))
     panel.page.wait_for_function(_BUSY)
     panel.button("Compare again").click()
     expect(panel.face("busy")).to_contain_text("no subshells")
     panel.shoot("face-busy", tmp_path)
+    go.touch()
     expect(panel.root.locator("[data-face='busy']")).to_have_count(0)
     panel.face("equal")
     notebook.close()
@@ -250,7 +259,7 @@ def test_no_lock_and_several(panel: Panel, notebook: Notebook, tmp_path: Path) -
     panel.shoot("face-several-locks", tmp_path)
     panel.button("requirements.txt").click()
     panel.face("differs")
-    assert panel.badge() == ("differs", "2")
+    panel.expect_badge("differs", "2")
 
 
 def test_a_lock_that_cannot_be_used(panel: Panel, notebook: Notebook, tmp_path: Path) -> None:
@@ -273,7 +282,7 @@ def test_equal_and_differs(panel: Panel, notebook: Notebook, tmp_path: Path) -> 
     notebook.write("alpha==1.0", "delta==1.0")
     notebook.open()
     panel.face("equal")
-    assert panel.badge() == ("equal", "0")
+    panel.expect_badge("equal", "0")
     panel.shoot("face-equal", tmp_path)
     notebook.write("alpha==2.0", "epsilon==1.0")
     panel.button("Compare again").click()
@@ -289,7 +298,7 @@ def test_working_and_cancelled(panel: Panel, notebook: Notebook, tmp_path: Path)
     with paused(witness):
         working = panel.face("working")
         expect(working).to_contain_text("Changing")
-        assert panel.badge()[0] == "working"
+        panel.expect_badge("working")
         panel.shoot("face-working", tmp_path)
         panel.button("Cancel").click()
         expect(working).to_contain_text("Cancelling")
@@ -375,8 +384,8 @@ def test_a_new_kernel_finds_what_goes_on(panel: Panel, notebook: Notebook, tmp_p
         os.kill(next(seen.pid for seen in witness.look() if seen.is_kernel), signal.SIGKILL)
         panel.dialog.get_by_text("appears to have died").wait_for()
         panel.answer("Ok")
-        expect(panel.face("working", timeout=60)).to_contain_text("Another process does this")
+        expect(panel.face("working")).to_contain_text("Another process does this")
         panel.shoot("face-working-elsewhere", tmp_path)
-    panel.face("equal", timeout=60)
+    panel.face("equal")
     expect(panel.root).to_contain_text("has ended: 3 projects changed")
     panel.shoot("face-news", tmp_path)

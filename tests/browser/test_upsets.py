@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 from support.browser import new_page, run_cell
 from support.notebook import Notebook
 from support.panel import Panel
-from support.story import wait_until
 from support.wheelhouse import Wheelhouse
 from support.witness import Witness
 
@@ -139,11 +138,11 @@ def test_a_silent_kernel_that_comes_to_itself(
     os.kill(kernel, signal.SIGSTOP)
     try:
         panel.button("Compare again").click()
-        expect(panel.face("silent", timeout=45)).to_contain_text("does not answer")
+        expect(panel.face("silent")).to_contain_text("does not answer")
         panel.shoot("face-silent", tmp_path)
     finally:
         os.kill(kernel, signal.SIGCONT)
-    panel.face("differs", timeout=30)
+    panel.face("differs")
 
 
 def test_no_connection_is_left_over(
@@ -156,7 +155,7 @@ def test_no_connection_is_left_over(
         panel.face("differs")
         notebook.close()
     assert len(sockets) >= 4
-    wait_until(lambda: all(socket.is_closed() for socket in sockets))
+    panel.wait_until(lambda: all(socket.is_closed() for socket in sockets))
 
 
 def test_no_connection_is_opened_beside_another(
@@ -173,7 +172,7 @@ def test_no_connection_is_opened_beside_another(
         for each in (old, notebook):
             panel.show_notebook(each.path)
             panel.page.wait_for_timeout(500)
-    wait_until(lambda: sum(not socket.is_closed() for socket in sockets) <= 3)
+    panel.wait_until(lambda: sum(not socket.is_closed() for socket in sockets) <= 3)
     panel.show_notebook(old.path)
     panel.close_document()
     panel.face("no-lock")

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from support.browser import new_page, run_cell
 from support.notebook import Notebook
 from support.panel import Panel
-from support.story import QUIET, wait_until
+from support.story import QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_the_badge_follows(panel: Panel, house: Wheelhouse, environment: Environ
     panel.type_cell(f"%pip install {places} epsilon==1.0")
     run_cell(panel.page)
     expect(panel.status).to_have_text("Environment: 1 project differs")
-    assert panel.badge() == ("differs", "1")
+    panel.expect_badge("differs", "1")
 
     panel.tab.click()  # it hides the panel; the badge goes on
     expect(panel.root).to_be_hidden()
@@ -109,12 +109,12 @@ def test_the_badge_follows(panel: Panel, house: Wheelhouse, environment: Environ
     notebook.write("alpha==2.0", "epsilon==1.0")
     focus(panel)
     expect(panel.status).to_have_text("Environment: 2 projects differ")
-    assert panel.badge() == ("differs", "2")
+    panel.expect_badge("differs", "2")
 
     panel.type_cell(f"%pip install {places} alpha==2.0 epsilon==1.0")
     run_cell(panel.page)
     expect(panel.status).to_have_text("Environment: equal to its lock, restart the kernel")
-    assert panel.badge() == ("restart", "0")
+    panel.expect_badge("restart", "0")
     panel.tab.click()
     expect(panel.root).to_contain_text("alpha 1.0 is loaded, 2.0 is on disk")
 
@@ -176,7 +176,7 @@ def test_nothing_is_asked_while_it_is_hidden_if_one_says_so(
         focus(panel)
         settle(panel)
         assert len(line.questions) == asked
-        assert panel.badge() == ("", "0")  # what nobody looks at may be out of date
+        panel.expect_badge("", "0")  # what nobody looks at may be out of date
         panel.tab.click()
         panel.face("differs")
     finally:
@@ -194,11 +194,6 @@ def test_where_nothing_has_changed_nothing_is_compared(
     before = len(line.questions)
     for count in range(1, 4):
         focus(panel)
-        wait_until(lambda: _hears(panel, line, before + count))  # noqa: B023 (it ends in its turn)
+        panel.wait_until(lambda: len(line.questions) >= before + count)  # noqa: B023 (ends here)
     asked = line.questions[before:]
     assert [question for question in asked if "stamp" not in question] == []
-
-
-def _hears(panel: Panel, line: Line, count: int) -> bool:
-    panel.page.wait_for_timeout(20)  # what is sent is told only while somebody waits
-    return len(line.questions) >= count

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,8 @@ SCREENSHOTS = "ENVMAGIC_SCREENSHOTS"
 _SIZE = {"width": 1400, "height": 900}
 _START = 90_000
 """How many ms a page and its kernel may take, on a machine with much else to do."""
+_PATIENCE = 30_000
+"""How many ms all else may take there: what is there sooner is seen sooner."""
 _IDLE = """() => {
   const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
   return context?.isReady && context.session?.kernel?.status === 'idle';
@@ -47,6 +49,7 @@ def chromium() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         raise NoBrowserError(f"none of {', '.join(_NAMES)} is on PATH: `make browser` installs one")
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=_FLAGS)
         try:
@@ -61,7 +64,7 @@ def new_page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(
         viewport={"width": _SIZE["width"], "height": _SIZE["height"]}, color_scheme="light"
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(_PATIENCE)
     try:
         yield context.new_page()
     finally:

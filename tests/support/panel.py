@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import TYPE_CHECKING, Any
 
+from playwright.sync_api import expect
 from support.browser import await_kernel, shoot
 from support.lab import CONTRAST, DARK, LIGHT
 from support.templates import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
@@ -21,6 +25,7 @@ _GRAVE = """async selector => (await axe.run(selector, {
 })).violations
   .filter(({ impact }) => impact === 'serious' || impact === 'critical')
   .map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`)"""
+_BADGED = re.compile(r"\bjp-mod-(differs|equal|working|restart|attention)\b")
 _CONTEXT = "window.jupyterapp.shell.currentWidget.sessionContext"
 _CURRENT = "path => window.jupyterapp.shell.currentWidget?.context?.path === path"
 
@@ -113,7 +118,7 @@ class Panel:
         self.page.evaluate(save, raw)
         self.load_page()
 
-    def face(self, name: str, *, timeout: float = 20) -> Locator:
+    def face(self, name: str, *, timeout: float = 60) -> Locator:
         """Wait until the panel has a face, and return what has it."""
         found = self.root.locator(f"[data-face='{name}']").first
         found.wait_for(timeout=timeout * 1000)
@@ -132,12 +137,25 @@ class Panel:
         # By what is written on it: some have another name for a screen reader.
         self.dialog.locator(".jp-Dialog-footer").get_by_text(name, exact=True).click()
 
-    def badge(self) -> tuple[str, str]:
-        """Return the kind of the badge on the icon, and its number."""
-        classes = (self.tab.get_attribute("class") or "").split()
-        kinds = {"differs", "equal", "working", "restart", "attention"}
-        kind = next((name for name in kinds if f"jp-mod-{name}" in classes), "")
-        return kind, self.tab.get_attribute("data-envmagic-count") or ""
+    def wait_until(self, condition: Callable[[], bool], *, timeout: float = 30) -> None:
+        """Wait until something has come, of the page or of elsewhere, and hear the page meanwhile.
+
+        Playwright tells what has happened (a frame was sent, a connection was closed) only while
+        somebody waits for the page: who sleeps never hears of it.
+        """
+        end = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < end, f"not within {timeout} seconds"
+            self.page.wait_for_timeout(20)
+
+    def expect_badge(self, kind: str, number: str | None = None) -> None:
+        """Wait until the badge on the icon is of a kind (none: empty), and has a number."""
+        if kind:
+            expect(self.tab).to_have_class(re.compile(rf"\bjp-mod-{kind}\b"))
+        else:
+            expect(self.tab).not_to_have_class(_BADGED)
+        if number is not None:
+            expect(self.tab).to_have_attribute("data-envmagic-count", number)
 
     def shoot(self, name: str, folder: Path) -> list[Path]:
         """Take a picture in each theme."""
