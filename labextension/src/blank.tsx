@@ -123,7 +123,9 @@ function wordsOf(state: Blank, trans: TranslationBundle): Told {
     case 'silent':
       return {
         title: trans.__('The kernel does not answer'),
-        text: trans.__('It was asked, and has not said anything.')
+        text: state.again
+          ? trans.__('It has not said anything, and is asked again …')
+          : trans.__('It was asked, and has not said anything.')
       };
     case 'missing':
       return {

@@ -6,7 +6,7 @@ import { Answer } from './answer.js';
 import { isAtWork, Pursuit } from './pursuit.js';
 import { Questions } from './questions.js';
 import { Document, KernelSession } from './session.js';
-import { Badge, badgeOf, Blank, isLacking, NO_BADGE, questionOf, State, withFailure } from './state.js';
+import { asking, Badge, badgeOf, Blank, isLacking, NO_BADGE, questionOf, State, withFailure } from './state.js';
 import { Change, Look, Report, Requests, Requirers, Work } from './wire.js';
 
 /** What a user has set. */
@@ -74,6 +74,7 @@ export class Model {
   follow(document: Document | null): void {
     if (document?.sessionContext !== this.document?.sessionContext) {
       this._wanted = '';
+      this._state = { face: 'no-document' }; // what was known is of another kernel
     }
     this._session.follow(document);
   }
@@ -94,7 +95,7 @@ export class Model {
     if (!this.isWanted()) {
       return;
     }
-    if (state.face === 'silent') {
+    if (state.face === 'silent' && !state.again) {
       await this._session.open(); // it may have come to itself
       return;
     }
@@ -138,7 +139,7 @@ export class Model {
     if (before.face === 'ready') {
       this.set({ ...before, refreshing: true });
     } else if (!isLacking(before)) {
-      this.set({ face: this.waiting() });
+      this.set(this.waiting());
     }
     const turn = ++this._turn;
     const { options } = this.preferences;
@@ -270,7 +271,7 @@ export class Model {
   private blank(blank: Blank): void {
     this._pursuit.stop();
     this._turn++;
-    this.set(blank);
+    this.set(blank.face === 'asking' ? asking(this._state) : blank);
   }
 
   /** The kernel has become busy, or idle. */
@@ -279,7 +280,7 @@ export class Model {
     if (face === 'silent' && !this._session.isBusy) {
       void this.check();
     } else if (this._session.isOpen && (face === 'asking' || face === 'busy')) {
-      this.set({ face: this.waiting() });
+      this.set(this.waiting());
     } else {
       this.tellWait();
     }
@@ -293,8 +294,8 @@ export class Model {
     }
   }
 
-  private waiting(): 'asking' | 'busy' {
-    return this._session.mustWait ? 'busy' : 'asking';
+  private waiting(): Blank {
+    return this._session.mustWait ? { face: 'busy' } : asking(this._state);
   }
 
   /** Shows why there is no answer. */

@@ -126,7 +126,7 @@ export class KernelSession {
       return;
     }
     if (language === null) {
-      this._blanked.emit({ face: 'silent' });
+      this._blanked.emit({ face: 'silent', again: false });
     } else if (language !== 'python') {
       this._blanked.emit({ face: 'not-python', language });
     } else {

@@ -12,7 +12,8 @@ export type Blank =
   | { face: 'not-python'; language: string }
   | { face: 'asking' }
   | { face: 'busy' }
-  | { face: 'silent' }
+  /** It has not answered in time; `again`: it is being asked once more. */
+  | { face: 'silent'; again: boolean }
   | Lacking
   | { face: 'older-here'; version: string }
   | { face: 'refused'; error: Fault }
@@ -51,6 +52,11 @@ export function isLacking(state: State): state is Lacking {
   return state.face === 'missing' || state.face === 'older-there';
 }
 
+/** Returns what is shown while the kernel is asked: one that was silent is so until it answers. */
+export function asking(before: State): Blank {
+  return before.face === 'silent' ? { face: 'silent', again: true } : { face: 'asking' };
+}
+
 /** Returns what is shown where there is no answer; the same state: nothing is new. */
 export function withFailure(state: State, answer: Answer<unknown>): State {
   switch (answer.kind) {
@@ -68,7 +74,7 @@ export function withFailure(state: State, answer: Answer<unknown>): State {
     case 'crashed':
       return { face: 'crashed', message: answer.message };
     case 'silent':
-      return { face: 'silent' };
+      return { face: 'silent', again: false };
   }
 }
 

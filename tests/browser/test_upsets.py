@@ -139,6 +139,8 @@ def test_a_silent_kernel_that_comes_to_itself(
     try:
         panel.button("Compare again").click()
         expect(panel.face("silent")).to_contain_text("does not answer")
+        panel.button("Try again").click()
+        expect(panel.face("silent")).to_contain_text("is asked again")
         panel.shoot("face-silent", tmp_path)
     finally:
         os.kill(kernel, signal.SIGCONT)
