@@ -31,21 +31,44 @@ export function AcceleratorCard(props: {
         </span>
         {verdictWords(verdict, trans)}
       </summary>
+      {told.length > 0 && <Sentences list={told} trans={trans} />}
+      <Facts accelerator={accelerator} isBelow={told.length > 0} trans={trans} />
+    </details>
+  );
+}
+
+/** What the driver, the lock and the environment say; folded away below what comes of it. */
+function Facts(props: {
+  accelerator: Accelerator;
+  isBelow: boolean;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { accelerator, isBelow, trans } = props;
+  const { wanted, installed, gpus, covered } = accelerator;
+  const facts = (
+    <>
       <dl className="jp-EnvMagic-facts">
         <Fact label={trans.__('Driver')} value={driverWords(accelerator, trans)} />
         <Fact
           label={trans.__('Wanted')}
           value={wanted?.cuda ? `CUDA ${wanted.cuda}, ${wanted.from}` : (wanted?.from ?? null)}
         />
-        <Fact label="torch" value={beside(wanted?.torch, accelerator.installed?.torch, trans)} />
-        <Fact label="cuDNN" value={beside(wanted?.cudnn, accelerator.installed?.cudnn, trans)} />
-        <Fact label="NCCL" value={beside(wanted?.nccl, accelerator.installed?.nccl, trans)} />
+        <Fact label="torch" value={beside(wanted?.torch, installed?.torch, trans)} />
+        <Fact label="cuDNN" value={beside(wanted?.cudnn, installed?.cudnn, trans)} />
+        <Fact label="NCCL" value={beside(wanted?.nccl, installed?.nccl, trans)} />
       </dl>
       {gpus.map((gpu, number) => (
-        <GpuLine key={number} gpu={gpu} covered={accelerator.covered?.[number]} trans={trans} />
+        <GpuLine key={number} gpu={gpu} covered={covered?.[number]} trans={trans} />
       ))}
-      <Sentences list={told} trans={trans} />
+    </>
+  );
+  return isBelow ? (
+    <details>
+      <summary>{trans.__('Driver, builds and GPUs')}</summary>
+      {facts}
     </details>
+  ) : (
+    facts
   );
 }
 
