@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.index import Index
 from support.templates import Templates
 from support.wheelhouse import Wheelhouse
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.environment import Environment
+
+# What a busy machine takes long for is no fault.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

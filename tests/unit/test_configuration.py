@@ -89,7 +89,7 @@ def section(options: dict[str, str]) -> str:
     return "".join(f"{name} = {options[name]}\n" for name in lines.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_what_is_configured_is_what_pip_reads(data: st.DataObject) -> None:
     values = {name: st.sampled_from(VALUES) for name in NAMES} | {"timeout": st.just("17")}
