@@ -26,6 +26,8 @@ UNKNOWN = "unknown"
 """What is said of a version in memory that nothing tells."""
 _SLACK = 1.0
 """By how many seconds the beginning of a process may be told too early (`psutil` on Linux)."""
+_TICK = 0.01
+"""By how many seconds a file's time may be told too early (Linux before 6.13: a tick)."""
 _TELLERS = ("", ".version", "._version", ".__version__", ".__about__", ".about", "._about")
 """Below a package, the modules that tell its version."""
 
@@ -180,7 +182,7 @@ class LoadedVersions:
         end = min(self._imported[file][1] for file in files)
         came = seen.came / 1e9
         self._memory[name] = told
-        if begin >= came:
+        if begin >= came + _TICK:
             self._memory[name] = seen.version
         elif told != UNKNOWN:
             return

@@ -190,6 +190,20 @@ def test_unless_it_says_another_thing(site: Site) -> None:
     assert site.stale == ("`mine` 0.9 is loaded, 1.0 is on disk",)
 
 
+def test_a_file_system_whose_clock_ticks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes a moment after a look may bear the time of a moment before it."""
+    site.install(name=OTHER)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    site.look()
+    site.install("0.9", "__version__ = '0.9'")
+    site.load()
+    site.install("1.0", "__version__ = '1.0'")
+    os.utime(site.folder / "mine-1.0.dist-info", (now - 0.004, now - 0.004))
+    site.look()
+    assert site.stale == ("`mine` 0.9 is loaded, 1.0 is on disk",)
+
+
 @pytest.mark.parametrize(
     ("loaded", "there", "told"),
     [
