@@ -71,7 +71,13 @@ def test_the_layout_is_restored(panel: Panel, notebook: Notebook, lab: Lab) -> N
     notebook.write("alpha==2.0", "delta==1.0")
     notebook.open()
     panel.face("differs")
-    panel.page.wait_for_timeout(2000)  # until the layout is saved
+    panel.wait_until(lambda: _is_saved(lab, notebook))
     panel.page.goto(lab.url().replace("&reset", ""))
     panel.face("differs")
     assert panel.tab.get_attribute("aria-selected") == "true"
+
+
+def _is_saved(lab: Lab, notebook: Notebook) -> bool:
+    layouts = [file.read_text("utf-8") for file in lab.workspaces.glob("*.jupyterlab-workspace")]
+    words = (f'"notebook:{notebook.path}"', '"current":"envmagic-panel"')
+    return any(all(word in layout for word in words) for layout in layouts)

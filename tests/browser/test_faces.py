@@ -366,8 +366,8 @@ def test_a_second_tab_sees_the_same_work(
     panel: Panel, notebook: Notebook, browser: Browser, lab: Lab
 ) -> None:
     witness = Witness(notebook.environment)
-    notebook.begin_slow_change()
     with new_page(browser) as page:
+        notebook.begin_slow_change()
         with paused(witness):
             other = Panel(page, lab)
             other.load()

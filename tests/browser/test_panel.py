@@ -216,8 +216,11 @@ def test_what_is_built_is_told_by_a_preview(panel: Panel, notebook: Notebook) ->
 
 def test_cancel_in_the_middle(panel: Panel, notebook: Notebook) -> None:
     before = notebook.environment.manifest()
+    witness = Witness(notebook.environment)
     notebook.begin_slow_change()
-    panel.button("Cancel").click()
+    with paused(witness):
+        panel.button("Cancel").click()
+        expect(panel.face("working")).to_contain_text("Cancelling")
     panel.face("cancelled")
     expect(panel.root).to_contain_text("the environment is as it was")
     panel.button("Dismiss").click()

@@ -83,13 +83,13 @@ def test_opened_beside_a_running_cell(panel: Panel, notebook: Notebook, lab: Lab
     panel.type_cell("import time; time.sleep(120)")
     run_cell(panel.page)
     panel.tab.click()
-    panel.face("differs", timeout=30)
+    panel.face("differs")
     assert panel.root.locator("[data-face='busy']").count() == 0
     # What a page that is loaded now knows of the kernel, it has to learn beside the cell.
     panel.page.goto(lab.url(notebook.path))
     panel.page.locator(".jp-NotebookPanel").wait_for()
     panel.command("envmagic:open-panel")
-    panel.face("differs", timeout=40)
+    panel.face("differs")
     panel.on_kernel("session.kernel.interrupt()")
 
 
@@ -115,6 +115,7 @@ def test_a_question_is_found_again(
     ask_for_more(panel, notebook)
     expect(panel.root.get_by_role("combobox")).to_be_disabled()
     panel.command("envmagic:compare", lock="first_env.txt")
+    panel.page.wait_for_timeout(1500)  # what is compared now is not shown in its place
     expect(panel.rows.filter(has_text="epsilon")).to_be_visible()
     with new_page(browser) as page:
         other = Panel(page, lab)
@@ -208,23 +209,26 @@ def test_who_requires_a_project_is_asked_anew(panel: Panel, notebook: Notebook) 
 
 
 def test_an_installation_of_a_notebook_that_was_closed(
-    panel: Panel, notebook: Notebook, lab: Lab
+    panel: Panel, notebook: Notebook, lab: Lab, tmp_path: Path
 ) -> None:
     notebook.environment.pip("uninstall", "--quiet", "--yes", "envmagic")
-    index = {"PIP_INDEX_URL": "http://me:hunter2@127.0.0.1:9/simple", "PIP_RETRIES": "0"}
-    lab.add_kernel(notebook.name, notebook.environment, environ=index)
+    file = tmp_path / "pip.conf"
+    configuration = "[global]\nindex-url = http://me:hunter2@127.0.0.1:9/simple\nretries = "
+    file.write_text(f"{configuration}0\n", "utf-8")
+    lab.add_kernel(notebook.name, notebook.environment, environ={"PIP_CONFIG_FILE": str(file)})
     notebook.open()
     panel.face("missing")
     panel.button("Install envmagic…").click()
     panel.answer("Install")
     expect(panel.root.get_by_role("alert")).to_contain_text("pip says")
     expect(panel.root).not_to_contain_text("hunter2")
+    file.write_text(f"{configuration}4\n", "utf-8")  # so that it takes some seconds
     panel.button("Install envmagic…").click()
     panel.answer("Install")
     expect(panel.root).to_contain_text("Installing envmagic")
     panel.close_document()
     panel.face("no-document")
-    panel.page.wait_for_timeout(3000)
+    panel.page.wait_for_timeout(9000)
     panel.face("no-document")
     notebook.open()
 

@@ -7,15 +7,17 @@ import json
 import os
 import signal
 import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.process import is_running
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
 from support.wheels import make_git_repository, make_project
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.environment import Environment
 
 pytestmark = pytest.mark.live
@@ -304,8 +306,8 @@ def test_stop_in_a_build_beside_torch(story: Story, house: Wheelhouse, tmp_path:
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "cancelled; nothing was changed" in said
-    builds = Path("/proc", begun.read_text().split()[0], "cmdline")
-    wait_until(lambda: not (builds.exists() and builds.read_bytes()), timeout=5)
+    builds = int(begun.read_text().split()[0])
+    wait_until(lambda: not is_running(builds), timeout=30)
     assert story.environment.manifest() == before
     home = story.environment.prefix / ".envmagic"
     assert not [path for path in home.rglob("*") if path.name in {"build", "future.json"}]

@@ -196,7 +196,7 @@ def test_a_question_in_a_terminal(story: Story) -> None:
         "    seen += data\n"
         "    if b'[y/N]' in seen and not asked:\n"
         # A person answers once the prompt waits; Python loses a signal before that.
-        "        time.sleep(0.5)\n"
+        "        time.sleep(2)\n"
         "        os.write(fd, answer)\n"
         "    return data\n"
         "sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))\n"

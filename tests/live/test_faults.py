@@ -284,7 +284,7 @@ def test_a_build_that_heeds_nothing_is_dead(story: Story, tmp_path: Path, end: s
     if end == "kill":
         process.kill()
         process.communicate(timeout=30)
-        wait_until(lambda: not is_running(pid), timeout=5)
+        wait_until(lambda: not is_running(pid), timeout=30)
         return
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)

@@ -227,9 +227,9 @@ def test_a_driver_that_hangs_is_killed(machine: Machine, tmp_path: Path) -> None
     pid = tmp_path / "pid"
     machine(FakeNvml(hang=pid))
     begin = time.monotonic()
-    accelerator = probe_accelerator(sys.executable, timeout=2)
-    assert time.monotonic() - begin < 10
-    assert accelerator == Accelerator(problem="the NVIDIA driver did not answer within 2 seconds")
+    accelerator = probe_accelerator(sys.executable, timeout=10)
+    assert time.monotonic() - begin < 30
+    assert accelerator == Accelerator(problem="the NVIDIA driver did not answer within 10 seconds")
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text(encoding="utf-8")), 0)
 
@@ -240,7 +240,7 @@ def test_a_driver_that_hangs_does_not_outlive_a_kernel_that_is_gone(
     machine(FakeNvml(hang=tmp_path / "pid"))
     script = find_spec("envmagic.edge.nvml")
     assert script is not None
-    arguments = [sys.executable, "-I", "-S", str(script.origin), "1", *filter(None, sys.path)]
+    arguments = [sys.executable, "-I", "-S", str(script.origin), "10", *filter(None, sys.path)]
     assert subprocess.run(arguments, check=False, timeout=30).returncode == -signal.SIGALRM
     assert (tmp_path / "pid").exists()
 

@@ -27,7 +27,7 @@ def test_a_change_is_whole_or_was_never_there(story: str) -> None:
     with tempfile.TemporaryDirectory(dir=SHELF) as folder:
         env = clean_environ(Path(folder)) | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
         play = [sys.executable, "-m", "support.instants", story, f"{folder}/plays"]
-        done = run_process(play, env=env)
+        done = run_process(play, env=env, timeout=900)
     *problems, last = done.stdout.splitlines()
     assert not problems, "\n".join(problems[:20])
     assert int(last.split()[0]) > STORIES[story]

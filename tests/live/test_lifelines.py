@@ -11,6 +11,7 @@ from support.kernel import live_kernel
 from support.slow import add_many, wait_until_half_done
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
+from support.witness import Witness, paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ def test_the_work_outlives_its_kernel_and_the_next_one_tells(
     kernel.restart()
     loaded = kernel.run("%load_ext envmagic").check()
     kernel.listen(lambda: "has ended: 3 projects changed" in texts(loaded))
-    wait_until_ended(story)
+    wait_until(lambda: any(story.environment.prefix.glob(".envmagic/change-*/told")))
     assert texts(kernel.run("%envsync --dry-run").check()).count("has ended") == 0
     kernel.restart()
     assert texts(kernel.run("%load_ext envmagic").check()) == ""
@@ -105,16 +106,20 @@ def test_a_restart_presses_the_stop_button_first(story: Story, kernel: LiveKerne
 
 
 def test_a_new_kernel_follows_and_is_refused_meanwhile(story: Story, kernel: LiveKernel) -> None:
+    witness = Witness(story.environment)
     cell = kernel.start("%envsync --yes")
-    with live_kernel(story.environment, cwd=story.lock.parent, env=QUIET) as second:
-        wait_until_half_done(story.environment)
+    wait_until_half_done(story.environment)
+    with (
+        paused(witness),
+        live_kernel(story.environment, cwd=story.lock.parent, env=QUIET) as second,
+    ):
         loaded = second.run("%load_ext envmagic").check()
         refused = second.run("%envsync --yes")
         assert refused.error is not None
         assert "is running (process " in refused.error.evalue
         assert ": changing, " in refused.error.evalue
         second.listen(lambda: "Changing" in texts(loaded))
-        kernel.finish(cell).check()
+    kernel.finish(cell).check()
     assert "done: " in texts(cell)
 
 

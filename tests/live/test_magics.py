@@ -226,6 +226,7 @@ def test_a_question_that_nobody_answers_stands_in_nobodys_way(
     story.write(*places, "alpha==2.0", "wants==1.0")
     cell = kernel.run("%envsync", allow_stdin=True).check()
     click(kernel, cell, "Apply")
+    wait_until((story.environment.prefix / ".envmagic" / "lock").exists)
     wait_until(lambda: "it may wait for an answer there" in story.run("sync", "--yes").stderr)
     # Until it asks it is at work.
     wait_until(lambda: kernel.run("%envsync --yes").error is None)

@@ -132,7 +132,7 @@ def test_one_that_hangs_is_ended_in_time(folder: Path) -> None:
     script = f"#!/bin/sh\necho $$ > {pid}\nexec sleep 600\n"
     (folder / "nvidia-smi").write_text(script, "utf-8")
     began = time.monotonic()
-    found = probe(timeout=4.0)
+    found = probe(timeout=10.0)
     assert time.monotonic() - began < 30
     assert (found.problem or "").startswith("the NVIDIA driver library cannot be loaded: ")
     with pytest.raises(ProcessLookupError):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +14,7 @@ from support.slow import add_many, wait_until_half_done
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
 from support.wire import FOLDER
-from support.witness import Witness, paused
+from support.witness import Witness, kill, paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,21 +277,22 @@ def test_a_cell_and_a_second_tab_see_the_same_work_and_none_can_start_another(
         tab(kernel, story) as sidebar,
         tab(kernel, story) as second,
     ):
-        before = story.environment.manifest()
+        before, witness = story.environment.manifest(), Witness(story.environment)
         work = sidebar.start("sync", sidebar.look()["report"]["id"])
         wait_until_half_done(story.environment)
-        look = second.look()
-        assert look["work"]["id"] == work["id"]
-        refused = second.ask("start", what="sync", report=look["report"]["id"])["error"]
-        assert refused["message"] == "Sync with `first_env.txt` is at work here"
-        kernel.run("%load_ext envmagic").check()
-        cell = kernel.run("%envsync --yes")
-        assert cell.error is not None
-        assert "another sync of" in cell.error.evalue
-        late = second.ask("cancel", work="what-had-ended")["error"]
-        assert late["message"].endswith("Sync with `first_env.txt` is at work here now")
-        assert not second.work()["cancelling"]
-        assert second.ask("cancel", work=work["id"])["work"]["cancelling"]
+        with paused(witness):
+            look = second.look()
+            assert look["work"]["id"] == work["id"]
+            refused = second.ask("start", what="sync", report=look["report"]["id"])["error"]
+            assert refused["message"] == "Sync with `first_env.txt` is at work here"
+            kernel.run("%load_ext envmagic").check()
+            cell = kernel.run("%envsync --yes")
+            assert cell.error is not None
+            assert "another sync of" in cell.error.evalue
+            late = second.ask("cancel", work="what-had-ended")["error"]
+            assert late["message"].endswith("Sync with `first_env.txt` is at work here now")
+            assert not second.work()["cancelling"]
+            assert second.ask("cancel", work=work["id"])["work"]["cancelling"]
         ended = sidebar.await_state("ended")
         assert ended["cancelled"]
         assert "everything is as it was before" in ended["error"]["message"]
@@ -332,10 +331,10 @@ def test_what_grew_after_it_was_shown_is_asked_about(story: Story) -> None:
     assert not {"wants", "beta"} & set(story.environment.freeze())
 
 
-@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("is_killed", [False, True])
 def test_a_new_kernel_finds_what_the_old_one_began(
     story: Story,
-    kill: bool,  # noqa: FBT001 (a case)
+    is_killed: bool,  # noqa: FBT001 (a case)
 ) -> None:
     witness = Witness(story.environment)
     story.write("alpha==2.0", "many==1.0")
@@ -345,9 +344,9 @@ def test_a_new_kernel_finds_what_the_old_one_began(
             wait_until_half_done(story.environment)
         with contextlib.ExitStack() as stack:
             stack.enter_context(paused(witness))
-            if kill:
-                os.kill(kernel.pid, signal.SIGKILL)
-            kernel.restart(now=kill)
+            if is_killed:
+                kill(kernel.pid)
+            kernel.restart(now=is_killed)
             sidebar = stack.enter_context(tab(kernel, story))
             look = sidebar.look()
             assert look["work"]["what"] == "elsewhere"
@@ -376,7 +375,7 @@ def test_what_a_killed_worker_left_is_put_back_by_asking(story: Story) -> None:
         wait_until_half_done(environment)
         assert sidebar.work()["what"] == "elsewhere"
         for pid in [process.pid, *(seen.pid for seen in witness.look() if not seen.is_kernel)]:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         process.communicate()
         wait_until(lambda: sidebar.work() is None)
         news = sidebar.look()["news"]
@@ -397,7 +396,7 @@ def test_who_dismisses_what_is_ones_own_is_still_told_of_others(story: Story) ->
         beside = sidebar.ask("work")
         assert (beside["work"]["what"], beside["log"]) == ("elsewhere", "")
         for pid in [process.pid, *(seen.pid for seen in witness.look() if not seen.is_kernel)]:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         process.communicate()
         wait_until(lambda: sidebar.work()["id"] == ours)
         (news,) = sidebar.look()["news"]

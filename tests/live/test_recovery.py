@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.story import QUIET, Story, wait_until
 from support.wheels import make_project, make_wheel
-from support.witness import Witness
+from support.witness import Witness, paused
 
 if TYPE_CHECKING:
     from support.environment import Environment
@@ -60,7 +60,8 @@ def test_a_worker_that_outlives_its_terminal_holds_the_prefix(story: Story) -> N
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert any(seen.is_worker for seen in witness.look())
-    second = story.sync(code=3)
+    with paused(witness):
+        second = story.sync(code=3)
     assert f"another sync of `{environment.prefix}` is running" in second.stderr
     wait_until(lambda: not witness.look())
     frozen = environment.freeze()
@@ -158,9 +159,11 @@ def test_a_sync_beside_another_never_says_that_all_is_equal(story: Story) -> Non
     story.write("alpha==1.0", "delta==1.0")
     other = environment.home / "other.txt"
     other.write_text("alpha==2.0\nbeta==1.0\n")
+    witness = Witness(environment)
     process = environment.start("-m", "envmagic", "sync", other, "--yes", *story.places, env=QUIET)
     wait_until(lambda: bool(list(environment.prefix.glob(".envmagic/change-*/journal.json"))))
-    looked, refused = story.run("diff"), story.sync(code=3)
+    with paused(witness):
+        looked, refused = story.run("diff"), story.sync(code=3)
     assert "is at work here: what is compared now is about to change" in looked.stdout
     assert f"another sync of `{environment.prefix}` is running" in refused.stderr
     process.communicate()

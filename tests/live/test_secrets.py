@@ -114,6 +114,10 @@ def test_a_sync_that_is_killed_leaves_no_secret(story: Story, index: Index, umas
     index.set_fault("delta-2.0-py3-none-any.whl", "hang")
     process = start(story, umask)
     wait_until(lambda: any("delta-2.0" in path for path in index.requests))
+    logs = prefix / ".envmagic"
+    wait_until(
+        lambda: any("Collecting delta" in log.read_text() for log in logs.glob("stage-*/log.txt"))
+    )
     lines = command_lines().values()
     assert not [line for line in lines if PASSWORD.encode() in line or TOKEN.encode() in line]
     kill_all(process, prefix)

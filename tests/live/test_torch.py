@@ -22,9 +22,9 @@ from dataclasses import asdict
 from envmagic.edge.probe import take_snapshot
 from envmagic.edge.torch_build import read_torch_build
 snapshot = take_snapshot()
-began = time.perf_counter()
+began = time.process_time()
 found = asdict(read_torch_build(snapshot))
-print(json.dumps([found, time.perf_counter() - began, "torch" in sys.modules]))
+print(json.dumps([found, time.process_time() - began, "torch" in sys.modules]))
 """
 # `torch.cuda.get_arch_list` says nothing where there is no GPU; this is what it asks.
 ASK = """\
@@ -55,7 +55,7 @@ def test_what_is_read_is_what_torch_says(environment: Environment, said: dict[st
     assert (found["cuda"], found["hip"]) == (said["cuda"], said["hip"])
     assert found["architectures"] == said["architectures"]
     assert bool(found["cuda"]) == bool(found["architectures"])
-    assert seconds < 1.0  # 1 to 20 ms; a busy machine may take longer
+    assert seconds < 1.0  # 1 to 20 ms
 
 
 def test_a_kernel_tries_it_out_and_never_imports_it(
@@ -64,7 +64,7 @@ def test_a_kernel_tries_it_out_and_never_imports_it(
     lock = environment.home / "first_env.txt"
     lock.write_text(f"torch=={TORCH}\n", "utf-8")
     before = environment.manifest()
-    with live_kernel(environment, cwd=lock.parent, env=QUIET) as kernel:
+    with live_kernel(environment, cwd=lock.parent, env=QUIET, timeout=180) as kernel:
         kernel.run("%load_ext envmagic").check()
         checked = kernel.run("%envsync --check --smoke --json --keep-extraneous").check()
         shown = kernel.run("%envsync --smoke --keep-extraneous").check()

@@ -14,6 +14,7 @@ import pytest
 from support.slow import add_many, wait_until_half_done
 from support.story import QUIET, Story, wait_until
 from support.wheelhouse import Wheelhouse
+from support.witness import Witness, paused
 
 if TYPE_CHECKING:
     from support.environment import Environment, Manifest
@@ -136,12 +137,14 @@ def test_the_end_of_the_terminal_is_not_the_end_of_the_sync(
 
 def test_a_second_sync_is_told_who_and_how_far(story: Story) -> None:
     story.write("alpha==2.0", "many==1.0")
+    witness = Witness(story.environment)
     process = start(story)
-    second = story.sync(code=3)
+    with paused(witness):
+        second = story.sync(code=3)
+        undo = story.environment.run("-m", "envmagic", "undo", "--yes", check=False, env=QUIET)
     assert f"another sync of `{story.environment.prefix}` is running (process " in second.stderr
     assert ": changing, " in second.stderr
     assert " of 4)" in second.stderr
-    undo = story.environment.run("-m", "envmagic", "undo", "--yes", check=False, env=QUIET)
     assert undo.returncode == 3
     process.communicate(timeout=60)
     assert process.returncode == 0

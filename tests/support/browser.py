@@ -65,6 +65,7 @@ def new_page(browser: Browser) -> Iterator[Page]:
         viewport={"width": _SIZE["width"], "height": _SIZE["height"]}, color_scheme="light"
     )
     context.set_default_timeout(_PATIENCE)
+    context.set_default_navigation_timeout(_START)
     try:
         yield context.new_page()
     finally:

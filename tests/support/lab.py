@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import sys
 import urllib.request
 from typing import TYPE_CHECKING, Literal
@@ -47,7 +46,6 @@ class Lab:
         """The folder that it shows."""
         self.root.mkdir(parents=True)
         self._folder = folder
-        self._port = _free_port()
         self._token = secrets.token_hex(16)
         self._set(f"{_APPUTILS}/notification", fetchNews="false", checkForUpdates=False)
         self._set(f"{_APPUTILS}/themes", theme=theme)
@@ -67,6 +65,11 @@ class Lab:
         }
         private = {name: str(self._folder / folder) for name, folder in folders.items()}
         return clean_environ(self._folder) | private | {"JUPYTER_PREFER_ENV_PATH": "1"}
+
+    @property
+    def workspaces(self) -> Path:
+        """The folder of the layouts that it keeps."""
+        return self._folder / "workspaces"
 
     @property
     def log(self) -> str:
@@ -134,7 +137,10 @@ class Lab:
 
     @property
     def _base(self) -> str:
-        return f"http://127.0.0.1:{self._port}/"
+        """The address that the server has found for itself; an error where it has none yet."""
+        (told,) = (self._folder / "runtime").glob("jpserver-*.json")
+        url: str = json.loads(told.read_text("utf-8"))["url"]
+        return url
 
     def _options(self, extensions: Sequence[Path]) -> list[str]:
         places = self._folder / "extensions"
@@ -145,8 +151,7 @@ class Lab:
         return [
             "--no-browser",
             "--ip=127.0.0.1",
-            f"--port={self._port}",
-            "--ServerApp.port_retries=0",
+            "--port=0",
             f"--IdentityProvider.token={self._token}",
             f"--ServerApp.root_dir={self.root}",
             f"--LabServerApp.extra_labextensions_path={places}",
@@ -162,17 +167,10 @@ class Lab:
 
     def _answers(self, process: Process) -> bool:
         assert process.poll() is None, self.log
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             urllib.request.urlopen(f"{self._base}api/status?token={self._token}", timeout=5).close()
             return True
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        port: int = door.getsockname()[1]
-        return port
 
 
 def _end(process: Process) -> None:

@@ -101,7 +101,7 @@ def _read_tree(source: Path, target: str) -> dict[str, bytes]:
     return {
         f"{target}/{path.relative_to(source).as_posix()}": path.read_bytes()
         for path in sorted(source.rglob("*"))
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts
     }
 
 

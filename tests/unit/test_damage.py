@@ -129,6 +129,7 @@ def test_names_of_any_alphabet_and_absolute_ones_are_found(site: Path, tmp_path:
     assert find(alpha) == Damage()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_what_is_closed_to_us_is_not_gone() -> None:
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder)

@@ -128,7 +128,7 @@ LocalNode().run(command, log=pathlib.Path("log.txt").absolute(), cancel=threadin
     assert all(is_running(pid) for pid in family_pids)
     process.kill()
     process.communicate()
-    wait_until(lambda: not any(is_running(pid) for pid in family_pids), timeout=5)
+    wait_until(lambda: not any(is_running(pid) for pid in family_pids), timeout=30)
 
 
 def test_who_ends_well_keeps_what_it_has_started(tmp_path: Path) -> None:
