@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LIMIT = 500_000
 """How many bytes a reply may have."""
-_PATIENCE = 20
+_PATIENCE = 60
 
 
 class Sidebar:
