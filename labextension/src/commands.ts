@@ -78,7 +78,7 @@ export function addCommands(options: {
     label: trans.__('Environment: Preview with the Index'),
     caption: trans.__('Fetch what would be installed, to know what it requires in its turn'),
     isEnabled: differs,
-    execute: () => model.preview()
+    execute: () => model.workbench.preview()
   });
   add(CommandIDs.apply, {
     label: trans.__('Environment: Apply Lock File…'),

@@ -29,9 +29,9 @@ export class Deeds implements Actions {
   retry = (): void => void this.model.open();
   refresh = (): void => void this.model.look();
   chooseLock = (path: string): void => void this.model.look(path);
-  preview = (): void => void this.model.preview();
-  cancel = (): void => void this.model.cancel();
-  dismiss: Actions['dismiss'] = news => void this.model.dismiss(news);
+  preview = (): void => void this.model.workbench.preview();
+  cancel = (): void => void this.model.workbench.cancel();
+  dismiss: Actions['dismiss'] = news => void this.model.workbench.dismiss(news);
   hush = (): void => this.model.hush();
   explain: Actions['explain'] = name => this.model.explain(name);
 
@@ -47,7 +47,7 @@ export class Deeds implements Actions {
   apply = async (): Promise<void> => {
     const report = await this.confirm();
     if (report) {
-      await this.model.apply(report);
+      await this.model.workbench.apply(report);
     }
   };
 
@@ -55,19 +55,19 @@ export class Deeds implements Actions {
     const { state } = this.model;
     const report = await this.confirm(state.face === 'ready' && state.work?.what === 'undo');
     if (report) {
-      await this.model.agree(report);
+      await this.model.workbench.agree(report);
     }
   };
 
   undo = async (): Promise<void> => {
-    const found = await this.model.lookBack();
+    const found = await this.model.workbench.lookBack();
     const state = this.model.state;
     if (!found || state.face !== 'ready') {
       return;
     }
     const { place } = state.look;
     if (await dialogs.confirmChange({ ...found, place, undo: true, trans: this.trans })) {
-      await this.model.undo(found.report);
+      await this.model.workbench.undo(found.report);
     }
   };
 

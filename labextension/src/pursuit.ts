@@ -1,6 +1,7 @@
 /** What is at work, asked after until it has ended: its state, and what its tools say. */
 
 import { Answer } from './answer.js';
+import { isAtWork } from './state.js';
 import { Watched, Work } from './wire.js';
 
 /** How often work is asked after, in ms. */
@@ -118,9 +119,4 @@ export class Pursuit {
   private _log = '';
   /** The byte up to which the log is known. */
   private _end = 0;
-}
-
-/** Whether there is work that has not ended. */
-export function isAtWork(work: Work | null): work is Work {
-  return work !== null && work.state !== 'ended';
 }

@@ -26,6 +26,11 @@ export class Questions {
     return this._pending > 0 && this.session.mustWait;
   }
 
+  /** Has it told why there is no answer. */
+  blame(answer: Answer<unknown>): void {
+    this.asking.blame(answer);
+  }
+
   /** Asks, and has it told why there is no answer, where there is none. */
   async ask<M extends keyof Requests>(
     method: M,
@@ -33,7 +38,7 @@ export class Questions {
   ): Promise<Answer<Requests[M]> | undefined> {
     const answer = await this.request(method, args);
     if (answer) {
-      this.asking.blame(answer);
+      this.blame(answer);
     }
     return answer;
   }

@@ -3,7 +3,7 @@
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ISignal, Signal } from '@lumino/signaling';
 
-import type { Preferences } from './model.js';
+import type { Preferences } from './comparison.js';
 
 /** The settings of `schema/plugin.json`, with its defaults until they are loaded. */
 export class Settings implements Preferences {

@@ -52,6 +52,11 @@ export function isLacking(state: State): state is Lacking {
   return state.face === 'missing' || state.face === 'older-there';
 }
 
+/** Whether there is work that has not ended. */
+export function isAtWork(work: Work | null): work is Work {
+  return work !== null && work.state !== 'ended';
+}
+
 /** Returns what is shown while the kernel is asked: one that was silent is so until it answers. */
 export function asking(before: State): Blank {
   return before.face === 'silent' ? { face: 'silent', again: true } : { face: 'asking' };

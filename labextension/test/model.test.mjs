@@ -13,9 +13,10 @@ const { Signal } = signaling;
 const LOOK = JSON.parse(
   readFileSync(new URL('../../tests/wire/report.v1.json', import.meta.url), 'utf8')
 );
-const AT_WORK = JSON.parse(
+const WORKS = JSON.parse(
   readFileSync(new URL('../../tests/wire/work.v1.json', import.meta.url), 'utf8')
-).working.work;
+);
+const AT_WORK = WORKS.working.work;
 const BESIDE = { schema: LOOK.schema, envmagic: LOOK.envmagic };
 const pause = (ms = 5) => new Promise(resolve => setTimeout(resolve, ms));
 const until = async condition => {
@@ -187,6 +188,45 @@ test('work whose progress waits for a cell says so', async () => {
   end();
   await cell;
   await until(() => !model.state.waits);
+  model.dispose();
+});
+
+test('work is followed to its end, and what came of it is compared', async () => {
+  const kernel = new Kernel({ subshells: true });
+  kernel.answers.start = WORKS.working;
+  kernel.answers.work = WORKS.ended;
+  kernel.answers.dismiss = { ...BESIDE, dismissed: true };
+  const { model } = open(kernel);
+  await until(() => model.state.face === 'ready');
+  kernel.answers.look = { ...kernel.answers.look, stamp: 'two', work: WORKS.ended.work };
+  kernel.asked = [];
+  await model.workbench.apply(model.state.report);
+  assert.equal(model.state.log, WORKS.working.log);
+  assert.equal(model.workbench.work.state, 'working');
+  await until(() => model.state.look.stamp === 'two');
+  assert.equal(model.state.work.outcome.state, 'succeeded');
+  assert.equal(model.workbench.work, null);
+  kernel.answers.look = { ...kernel.answers.look, work: null };
+  await model.workbench.dismiss();
+  assert.equal(model.state.work, null);
+  assert.deepEqual(kernel.methods, ['start', 'work', 'look', 'dismiss', 'look']);
+  assert.deepEqual(kernel.asked.find(({ method }) => method === 'dismiss').args, { work: 'work-1' });
+  model.dispose();
+});
+
+test('what a preview has found is shown in the place of the comparison', async () => {
+  const kernel = new Kernel({ subshells: true });
+  kernel.answers.start = { ...WORKS.previewed, work: { ...AT_WORK, what: 'preview' } };
+  kernel.answers.work = WORKS.previewed;
+  kernel.answers.dismiss = { ...BESIDE, dismissed: true };
+  kernel.answers.report = { ...BESIDE, report: { ...LOOK.report, id: 'report-2' }, rest: 0 };
+  const { model } = open(kernel);
+  await until(() => model.state.face === 'ready');
+  kernel.asked = [];
+  await model.workbench.preview();
+  await until(() => model.state.report.id === 'report-2');
+  assert.equal(model.state.work, null);
+  assert.deepEqual(kernel.methods, ['start', 'work', 'dismiss', 'report']);
   model.dispose();
 });
 
