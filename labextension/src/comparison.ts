@@ -4,7 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { Questions } from './questions.js';
 import { KernelSession } from './session.js';
-import { asking, Blank, isAtWork, isLacking, questionOf } from './state.js';
+import { Blank, isAtWork, isLacking, questionOf } from './state.js';
 import { Store } from './store.js';
 import { Look } from './wire.js';
 
@@ -45,9 +45,12 @@ export class Comparison {
     this._wanted = '';
   }
 
-  /** What there is to say while the kernel is asked. */
+  /** What there is to say while the kernel is asked: one that was silent is so until it answers. */
   waiting(): Blank {
-    return this.session.mustWait ? { face: 'busy' } : asking(this.store.state);
+    if (this.session.mustWait) {
+      return { face: 'busy' };
+    }
+    return this.session.isSilent ? { face: 'silent', again: true } : { face: 'asking' };
   }
 
   /** Compares with a lock; without one, with the kernel's last, which a cell may have chosen. */
@@ -74,6 +77,9 @@ export class Comparison {
 
   /** Shows another report in the place of this one: what a preview has found, or what is asked about. */
   async showReport(id: string): Promise<void> {
+    if (this.store.state.face !== 'ready') {
+      return;
+    }
     const turn = ++this._turn;
     const answer = await this.questions.ask('report', { report: id });
     if (answer?.kind !== 'ok') {

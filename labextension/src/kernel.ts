@@ -47,6 +47,11 @@ export class Line {
     return !this.connection.subshellId && this.cells.run;
   }
 
+  /** Whether it leads nowhere any more: only the document's own connection is made anew. */
+  get isLost(): boolean {
+    return this.connection.connectionStatus === 'disconnected';
+  }
+
   /** Opens it, also beside a running cell; returns the kernel's language; null: it is silent. */
   async open(): Promise<string | null> {
     try {

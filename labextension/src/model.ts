@@ -6,7 +6,7 @@ import { Answer } from './answer.js';
 import { Comparison, Preferences } from './comparison.js';
 import { Questions } from './questions.js';
 import { Document, KernelSession } from './session.js';
-import { asking, Badge, badgeOf, Blank, isAtWork, isLacking, NO_BADGE, State, withFailure } from './state.js';
+import { Badge, badgeOf, Blank, isAtWork, isLacking, NO_BADGE, State, withFailure } from './state.js';
 import { Store } from './store.js';
 import { Requirers } from './wire.js';
 import { Workbench } from './workbench.js';
@@ -64,7 +64,6 @@ export class Model {
   follow(document: Document | null): void {
     if (document?.sessionContext !== this.document?.sessionContext) {
       this._comparison.forget();
-      this._store.reset();
     }
     this._session.follow(document);
   }
@@ -171,15 +170,17 @@ export class Model {
   private blank(blank: Blank): void {
     this.workbench.leave();
     this._comparison.drop();
-    this._store.set(blank.face === 'asking' ? asking(this.state) : blank);
+    this._store.set(blank);
   }
 
   /** The kernel has become busy, or idle. */
   private stir(): void {
-    const { face } = this.state;
-    if (face === 'silent' && !this._session.isBusy) {
+    const { state } = this;
+    const isAgain = state.face === 'silent' && state.again;
+    const isAsked = isAgain || state.face === 'asking' || state.face === 'busy';
+    if (state.face === 'silent' && !isAgain && !this._session.isBusy) {
       void this.check();
-    } else if (this._session.isOpen && (face === 'asking' || face === 'busy')) {
+    } else if (isAsked && this._session.isOpen) {
       this._store.set(this._comparison.waiting());
     } else {
       this.tellWait();

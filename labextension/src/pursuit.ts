@@ -39,6 +39,7 @@ export class Pursuit {
     this._timer = 0;
     this._turn++;
     this._asking = 0;
+    this._blamed = false;
     this._id = '';
     this._end = 0;
   }
@@ -66,7 +67,7 @@ export class Pursuit {
       return;
     }
     if (answer.kind !== 'ok') {
-      if (answer.kind !== 'silent' && !this._blamed) {
+      if (answer.kind !== 'silent' && !(this._blamed && answer.kind === 'refused')) {
         this.pursued.blame(answer);
         this._blamed = true;
       }

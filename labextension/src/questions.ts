@@ -26,7 +26,7 @@ export class Questions {
     return this._pending > 0 && this.session.mustWait;
   }
 
-  /** Has it told why there is no answer. */
+  /** Has it told why there is no answer, where there is none. */
   blame(answer: Answer<unknown>): void {
     this.asking.blame(answer);
   }

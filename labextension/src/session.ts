@@ -67,16 +67,21 @@ export class KernelSession {
     return this.kernel?.status === 'busy';
   }
 
+  /** Whether the kernel has left the last question without an answer: it may have been stopped. */
+  get isSilent(): boolean {
+    return this._silent !== null && this._silent === this.kernel;
+  }
+
   private get kernel(): Kernel.IKernelConnection | null {
     return this._document?.sessionContext.session?.kernel ?? null;
   }
 
-  /** Follows another document, or none; false: it is the same. */
-  follow(document: Document | null): boolean {
+  /** Follows another document, or none. */
+  follow(document: Document | null): void {
     const before = this._document?.sessionContext;
     const context = document?.sessionContext;
     if (context === before) {
-      return false;
+      return;
     }
     if (before) {
       before.kernelChanged.disconnect(this.reconnect, this);
@@ -93,7 +98,6 @@ export class KernelSession {
       context.disposed.connect(this.onDisposed, this);
     }
     this.reconnect();
-    return true;
   }
 
   /** Opens a line where there is none, and none is being opened. */
@@ -119,13 +123,18 @@ export class KernelSession {
     this._line = new Line(kernel);
     this._line.cells.changed.connect(this.onCell, this);
     this._line.cells.ended.connect(this.onCellEnd, this);
-    this._blanked.emit({ face: kernel.status === 'unknown' ? 'starting' : 'asking' });
+    this._blanked.emit(
+      this.isSilent
+        ? { face: 'silent', again: true }
+        : { face: kernel.status === 'unknown' ? 'starting' : 'asking' }
+    );
     const number = this._number;
     const language = await this._line.open();
     if (number !== this._number) {
       return;
     }
     if (language === null) {
+      this._silent = kernel;
       this._blanked.emit({ face: 'silent', again: false });
     } else if (language !== 'python') {
       this._blanked.emit({ face: 'not-python', language });
@@ -146,7 +155,11 @@ export class KernelSession {
     method: M,
     args: object = {}
   ): Promise<Answer<Requests[M]> | undefined> {
-    return this.whileFollowed(line => line.ask(method, args));
+    const answer = await this.whileFollowed(line => line.ask(method, args));
+    if (answer) {
+      this._silent = answer.kind === 'silent' ? this.kernel : null;
+    }
+    return answer;
   }
 
   /** Installs a version of envmagic there; undefined: another kernel is followed now. */
@@ -156,7 +169,7 @@ export class KernelSession {
 
   private async whileFollowed<T>(ask: (line: Line) => Promise<T>): Promise<T | undefined> {
     const number = this._number;
-    const answer = this._line && (await ask(this._line));
+    const answer = this._isOpen && this._line ? await ask(this._line) : null;
     return answer !== null && number === this._number ? answer : undefined;
   }
 
@@ -175,9 +188,11 @@ export class KernelSession {
     const blank = this.findBlank();
     if (blank) {
       this.close();
+      this._silent = null; // what comes now is another one
       this._blanked.emit(blank);
     } else {
-      void this.ensure();
+      const isBack = this.kernel?.connectionStatus === 'connected';
+      void (isBack && this._line?.isLost ? this.open() : this.ensure());
       this._stirred.emit();
     }
   }
@@ -233,6 +248,8 @@ export class KernelSession {
   private _isOpen = false;
   /** Whether the kernel has ended by itself, and was not seen alive since. */
   private _hasFallen = false;
+  /** The kernel that has not answered. */
+  private _silent: Kernel.IKernelConnection | null = null;
   private _blanked = new Signal<this, Blank>(this);
   private _opened = new Signal<this, void>(this);
   private _ranCell = new Signal<this, void>(this);

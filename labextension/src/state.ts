@@ -57,11 +57,6 @@ export function isAtWork(work: Work | null): work is Work {
   return work !== null && work.state !== 'ended';
 }
 
-/** Returns what is shown while the kernel is asked: one that was silent is so until it answers. */
-export function asking(before: State): Blank {
-  return before.face === 'silent' ? { face: 'silent', again: true } : { face: 'asking' };
-}
-
 /** Returns what is shown where there is no answer; the same state: nothing is new. */
 export function withFailure(state: State, answer: Answer<unknown>): State {
   switch (answer.kind) {

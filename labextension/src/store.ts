@@ -32,11 +32,6 @@ export class Store {
     this._changed.emit();
   }
 
-  /** Forgets what was known, before something else is shown. */
-  reset(): void {
-    this._state = { face: 'no-document' };
-  }
-
   private _state: State = { face: 'no-document' };
   private _changed = new Signal<this, void>(this);
 }

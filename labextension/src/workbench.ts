@@ -27,7 +27,7 @@ export class Workbench {
     });
   }
 
-  /** What is at work; null: nothing is, or it has ended. */
+  /** What is at work, as far as that is shown; null: nothing is, or it has ended. */
   get work(): Work | null {
     const { state } = this.store;
     return state.face === 'ready' && isAtWork(state.work) ? state.work : null;
@@ -56,7 +56,7 @@ export class Workbench {
     return this.start('sync', report);
   }
 
-  /** Returns what an undo would do; null: it cannot be done, and that is shown. */
+  /** Returns what an undo would do; null: it cannot be done, or another kernel is followed now. */
   async lookBack(): Promise<{ report: Report; rows: Change[] } | null> {
     const answer = await this.questions.ask('look_back');
     if (answer?.kind !== 'ok') {
@@ -81,8 +81,9 @@ export class Workbench {
 
   /** Goes on with what this report asks about, although it is more than was shown at first. */
   async agree(report: Report): Promise<void> {
-    await this.questions.ask('agree', { work: this.id, report: report.id });
-    await this._pursuit.ask();
+    if (await this.questions.ask('agree', { work: this.id, report: report.id })) {
+      await this._pursuit.ask();
+    }
   }
 
   /** Takes note of how something has ended, work or some of the news, and compares again. */
@@ -120,8 +121,9 @@ export class Workbench {
   /** Shows what came of it: the environment as it is now, or what a preview has found. */
   private async conclude(work: Work | null): Promise<void> {
     if (work?.what === 'preview' && work.report) {
-      await this.questions.ask('dismiss', { work: work.id });
-      await this.comparison.showReport(work.report);
+      if (await this.questions.ask('dismiss', { work: work.id })) {
+        await this.comparison.showReport(work.report);
+      }
     } else {
       await this.comparison.look();
     }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 
 import signaling from '@lumino/signaling';
 
@@ -18,7 +18,8 @@ const WORKS = JSON.parse(
 );
 const AT_WORK = WORKS.working.work;
 const BESIDE = { schema: LOOK.schema, envmagic: LOOK.envmagic };
-const pause = (ms = 5) => new Promise(resolve => setTimeout(resolve, ms));
+const later = setTimeout; // whoever mocks the timers of the model still waits by these
+const pause = (ms = 5) => new Promise(resolve => later(resolve, ms));
 const until = async condition => {
   for (let tries = 0; !(await condition()); tries++) {
     assert.ok(tries < 400, `in vain: ${condition}`);
@@ -37,6 +38,8 @@ class Kernel {
   anyMessage = new Signal(this);
   statusChanged = new Signal(this);
   asked = [];
+  /** What an answer waits for. */
+  holds = {};
   answers = {
     look: { ...LOOK, rest: 0, work: null, stamp: 'one' },
     stamp: { ...BESIDE, stamp: 'one', work: null },
@@ -68,6 +71,12 @@ class Kernel {
 
   clone() {
     const kernel = this;
+    const closed = [];
+    const done = () => {
+      const promise = new Promise((_, reject) => closed.push(reject));
+      promise.catch(() => undefined);
+      return promise;
+    };
     return {
       clientId: 'ours',
       username: 'me',
@@ -78,17 +87,19 @@ class Kernel {
       disposed: new Signal(kernel),
       dispose() {
         this.isDisposed = true;
+        closed.forEach(reject => reject(new Error('closed')));
       },
       sendControlMessage() {
-        const future = { done: new Promise(() => {}), dispose() {} };
-        setTimeout(() => future.onReply?.({ content: { subshell_id: 'beside' } }));
+        const future = { done: done(), dispose() {} };
+        later(() => future.onReply?.({ content: { subshell_id: 'beside' } }));
         return future;
       },
       requestExecute({ user_expressions: { envmagic } }) {
         const request = JSON.parse(JSON.parse(/handle\((".*")\)/s.exec(envmagic)[1]));
-        const future = { done: new Promise(() => {}), dispose() {} };
+        const future = { done: done(), dispose() {} };
         kernel.asked.push(request);
         const answer = async () => {
+          await kernel.holds[request.method];
           kernel.say('status', { execution_state: 'busy' }, 'ours');
           await pause(1);
           const data = { 'application/json': kernel.answers[request.method] };
@@ -110,8 +121,8 @@ class Kernel {
   }
 }
 
-/** A model that follows a notebook, and the faces that it had. */
-function open(kernel, attention = { wanted: true, watched: true }) {
+/** A notebook whose kernel this is. */
+function notebookOf(kernel, path = 'n.ipynb') {
   const sessionContext = {
     session: { kernel },
     isReady: true,
@@ -122,6 +133,11 @@ function open(kernel, attention = { wanted: true, watched: true }) {
     connectionStatusChanged: new Signal(kernel),
     disposed: new Signal(kernel)
   };
+  return { path, sessionContext };
+}
+
+/** A model that follows a notebook, and the faces that it had. */
+function open(kernel, attention = { wanted: true, watched: true }) {
   const preferences = { lock: '', options: '' };
   const model = new Model(
     '0.1.0',
@@ -136,7 +152,7 @@ function open(kernel, attention = { wanted: true, watched: true }) {
       faces.push(face);
     }
   });
-  model.follow({ path: 'n.ipynb', sessionContext });
+  model.follow(notebookOf(kernel));
   return { model, faces };
 }
 
@@ -227,6 +243,75 @@ test('what a preview has found is shown in the place of the comparison', async (
   await until(() => model.state.report.id === 'report-2');
   assert.equal(model.state.work, null);
   assert.deepEqual(kernel.methods, ['start', 'work', 'dismiss', 'report']);
+  model.dispose();
+});
+
+test('what was asked of one kernel is not asked of the next', async () => {
+  for (const language of ['python', 'R']) {
+    const kernel = new Kernel({ subshells: true });
+    kernel.answers.start = { ...WORKS.previewed, work: { ...AT_WORK, what: 'preview' } };
+    kernel.answers.work = WORKS.previewed;
+    kernel.holds.dismiss = new Promise(() => {});
+    const { model } = open(kernel);
+    await until(() => model.state.face === 'ready');
+    await model.workbench.preview();
+    await until(() => kernel.methods.at(-1) === 'dismiss');
+    const other = new Kernel({ language });
+    model.follow(notebookOf(other, 'other.ipynb'));
+    const face = language === 'R' ? 'not-python' : 'ready';
+    await until(() => model.state.face === face);
+    await pause(20);
+    assert.equal(model.state.face, face);
+    assert.deepEqual(other.methods, language === 'R' ? [] : ['look']);
+    model.dispose();
+  }
+});
+
+test('a kernel that was silent is so until it answers, and no other one is', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const kernel = new Kernel();
+  let wake;
+  kernel.holds.look = new Promise(resolve => (wake = resolve));
+  const { model, faces } = open(kernel);
+  await until(() => kernel.methods.length === 1);
+  await pause(); // until the limit is counted
+  mock.timers.tick(30_000);
+  await until(() => model.state.face === 'silent');
+  assert.equal(model.state.again, false);
+  void model.open();
+  assert.deepEqual(model.state, { face: 'silent', again: true });
+  await until(() => kernel.methods.length === 2);
+  assert.deepEqual(faces, ['asking', 'silent']);
+
+  const other = new Kernel();
+  other.holds.look = new Promise(() => {});
+  const back = notebookOf(kernel);
+  model.follow(notebookOf(other, 'other.ipynb'));
+  assert.equal(model.state.face, 'asking');
+  model.follow(back);
+  kernel.say('status', { execution_state: 'busy' }, 'notebook');
+  kernel.say('status', { execution_state: 'idle' }, 'notebook');
+  wake();
+  await until(() => model.state.face === 'ready');
+  model.dispose();
+  mock.timers.reset();
+});
+
+test('a line that is lost is made anew when its kernel is there again', async () => {
+  const kernel = new Kernel({ subshells: true });
+  const lines = [];
+  const clone = kernel.clone.bind(kernel);
+  kernel.clone = () => lines[lines.push(clone()) - 1];
+  kernel.connectionStatus = 'connected';
+  const { model } = open(kernel);
+  await until(() => model.state.face === 'ready');
+  kernel.statusChanged.emit('idle');
+  assert.equal(lines.length, 1);
+  lines[0].connectionStatus = 'disconnected';
+  kernel.statusChanged.emit('idle');
+  assert.equal(lines.length, 2);
+  assert.ok(lines[0].isDisposed);
+  await until(() => kernel.methods.filter(method => method === 'look').length === 2);
   model.dispose();
 });
 

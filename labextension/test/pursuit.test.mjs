@@ -77,11 +77,23 @@ test('a refusal is told, and what is at work is asked after again', async () => 
   mock.timers.tick(10_000);
   await new Promise(setImmediate);
   assert.deepEqual(kernel.told, ['refused']); // once
+  kernel.pursuit.stop();
+  await kernel.pursuit.ask();
+  assert.deepEqual(kernel.told, ['refused', 'refused']); // it may be another kernel
   kernel.answer = answer;
   mock.timers.tick(10_000);
   await new Promise(setImmediate);
   assert.deepEqual(kernel.ended, ['a']);
   mock.timers.reset();
+});
+
+test('a crash is told, also after a refusal', async () => {
+  const kernel = new Kernel();
+  const answers = [{ kind: 'refused' }, { kind: 'crashed' }];
+  kernel.answer = () => answers.shift();
+  await kernel.pursuit.ask();
+  await kernel.pursuit.ask();
+  assert.deepEqual(kernel.told, ['refused', 'crashed']);
 });
 
 test('who follows while an answer is waited for asks nothing beside that', async () => {

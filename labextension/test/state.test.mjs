@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { asking, badgeOf, faceOf, questionOf, restartReasons, withFailure } from '../lib/state.js';
+import { badgeOf, faceOf, questionOf, restartReasons, withFailure } from '../lib/state.js';
 
 const counts = more => ({
   install: 0,
@@ -101,14 +101,6 @@ test('a refusal stands beside a comparison, and alone where there is none', () =
   const { face, notice, report: shown } = withFailure(ready(), refused);
   assert.deepEqual([face, notice, shown.id], ['ready', { text: 'no', hint: 'yes', error: true }, 'r']);
   assert.deepEqual(withFailure({ face: 'asking' }, refused), { face: 'refused', error });
-});
-
-test('a kernel that was silent is so until it answers', () => {
-  assert.deepEqual(asking({ face: 'starting' }), { face: 'asking' });
-  const silent = withFailure({ face: 'asking' }, { kind: 'silent' });
-  assert.deepEqual(silent, { face: 'silent', again: false });
-  assert.deepEqual(asking(silent), { face: 'silent', again: true });
-  assert.deepEqual(asking(asking(silent)), { face: 'silent', again: true });
 });
 
 test('what pip has said stays until it is asked again', () => {
