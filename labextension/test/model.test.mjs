@@ -282,6 +282,10 @@ test('a kernel that was silent is so until it answers, and no other one is', asy
   assert.deepEqual(model.state, { face: 'silent', again: true });
   await until(() => kernel.methods.length === 2);
   assert.deepEqual(faces, ['asking', 'silent']);
+  for (const [status, face] of [['busy', 'busy'], ['idle', 'silent']]) {
+    kernel.say('status', { execution_state: status }, 'notebook');
+    assert.equal(model.state.face, face); // a cell runs before our question: that is known
+  }
 
   const other = new Kernel();
   other.holds.look = new Promise(() => {});
