@@ -56,10 +56,15 @@ def build_editable(
     )
 
 
+class UnsupportedOperation(Exception):
+    """What this backend does not do."""
+
+
 def build_sdist(sdist_directory: str, config_settings: dict[str, str] | None = None) -> str:
-    """Refuse: the tests make their sdists themselves (PEP 517 wants the hook)."""
+    """Refuse, as PEP 517 has it: the tests make their sdists themselves."""
     del sdist_directory, config_settings
-    raise NotImplementedError
+    message = "there is no sdist of a project of the tests"
+    raise UnsupportedOperation(message)
 
 
 def _read(folder: str, prefix: str = "") -> dict[str, bytes]:
