@@ -6,7 +6,7 @@ import { Questions } from './questions.js';
 import { KernelSession } from './session.js';
 import { Blank, isAtWork, isLacking, questionOf } from './state.js';
 import { Store } from './store.js';
-import { Look } from './wire.js';
+import { Look, Report } from './wire.js';
 
 /** What a user has set. */
 export interface Preferences {
@@ -93,9 +93,7 @@ export class Comparison {
     }
     const work = isAtWork(state.work) ? state.work : null;
     this.store.amend({ report, rows, work, refreshing: false });
-    if (!report.accelerator) {
-      void this.askForGpus(report.id);
-    }
+    void this.completeReport(report);
   }
 
   /** Shows what is asked about, however that has come to be known here. */
@@ -135,13 +133,16 @@ export class Comparison {
     });
     this._shown.emit();
     await this.showQuestion();
-    if (look.report && !look.report.accelerator) {
-      void this.askForGpus(look.report.id);
+    if (look.report) {
+      void this.completeReport(look.report);
     }
   }
 
-  /** Fills in what the driver says, which may take it a moment. */
-  private async askForGpus(id: string): Promise<void> {
+  /** Fills in what the driver says, where that has taken it too long for the report. */
+  private async completeReport({ id, accelerator: known }: Report): Promise<void> {
+    if (known) {
+      return;
+    }
     const shown = () => {
       const { state } = this.store;
       return state.face === 'ready' && state.report?.id === id ? state.report : null;
